@@ -1,0 +1,95 @@
+"""The data card: what was found in the user's data, before anything is trained on it.
+
+A card is a plain dictionary (card.json); `render` draws it for a terminal or a notebook.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+FEW = 5  # rows; a class with fewer is named
+
+
+class Notes:
+    """Gathers what was cleaned, dropped or looks wrong, as lines for a person."""
+
+    def __init__(self) -> None:
+        self.dropped: dict[str, int] = {}
+        self.warnings: list[str] = []
+
+    def drop(self, reason: str, count: int = 1) -> None:
+        """Count rows that are left out, by reason."""
+        if count:
+            self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+    def warn(self, line: str) -> None:
+        """Note what a person should know."""
+        if line not in self.warnings:
+            self.warnings.append(line)
+
+
+def describe_labels(labels: Sequence[str], notes: Notes) -> dict[str, Any]:
+    """Classes with their rows, and the share of the largest; notes classes with very few rows."""
+    counts = Counter(labels)
+    alone = sorted(name for name, count in counts.items() if count == 1)
+    if alone:
+        notes.warn(f"one row only, so never in validation or test: {_some(alone)}")
+    few = sorted(name for name, count in counts.items() if 1 < count < FEW)
+    if few:
+        notes.warn(f"fewer than {FEW} rows: {_some(few)}")
+    largest = max(counts.values()) / len(labels)
+    if largest > 0.9:
+        notes.warn(f"{largest:.0%} of the rows have one label; accuracy says little, see F1 or set class weights")
+    return {"classes": dict(counts.most_common()), "largest_share": round(largest, 4)}
+
+
+def describe_lengths(lengths: Sequence[int]) -> dict[str, int]:
+    """Percentiles of the texts' lengths in characters."""
+    points = {"min": 0, "p5": 5, "p50": 50, "p95": 95, "p99": 99, "max": 100}
+    return {name: int(np.percentile(lengths, point)) for name, point in points.items()}
+
+
+def describe_numbers(values: Sequence[float]) -> dict[str, float]:
+    """Mean, deviation and extremes of a numeric target."""
+    array = np.asarray(values, "float64")
+    return {
+        "mean": float(array.mean()),
+        "deviation": float(array.std()),
+        "min": float(array.min()),
+        "max": float(array.max()),
+    }
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(repr(name) for name in names[:most]) + more
+
+
+def render(card: dict[str, Any]) -> str:
+    """The card as lines of text."""
+    found = ", ".join(f"{name} {value!r}" if name == "delimiter" else str(value) for name, value in card["found"].items())
+    lines = [f"{card['source']}: {card['rows']} rows{f' ({found})' if found else ''}"]
+    for column in card.get("columns", []):
+        note = f"; {column['note']}" if column.get("note") else ""
+        missing = f", {column['missing']} missing" if column.get("missing") else ""
+        lines.append(f"  {column['name']}: {column['kind']}, {column['distinct']} distinct{missing}{note}")
+    if "labels" in card:
+        classes = card["labels"]["classes"]
+        shown = ", ".join(f"{name} {count}" for name, count in list(classes.items())[:12])
+        more = f" and {len(classes) - 12} more" if len(classes) > 12 else ""
+        lines.append(f"  classes: {len(classes)} ({shown}{more})")
+    if "lengths" in card:
+        lines.append("  characters: " + ", ".join(f"{name} {value}" for name, value in card["lengths"].items()))
+    if "target" in card:
+        shown = ", ".join(f"{name} {value:g}" for name, value in card["target"].items() if name != "name")
+        lines.append(f"  target {card['target']['name']}: {shown}")
+    lines.append(f"  duplicates: {card['duplicates']}")
+    lines.extend(f"  dropped: {count} rows, {reason}" for reason, count in card["dropped"].items())
+    if "splits" in card:
+        lines.append("  split: " + ", ".join(f"{name} {count}" for name, count in card["splits"].items()))
+    lines.extend(f"  note: {line}" for line in card["warnings"])
+    return "\n".join(lines)

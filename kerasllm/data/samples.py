@@ -1,0 +1,66 @@
+"""Small data sets that need no network, by name: `sample:line`, `sample:houses`, `sample:diabetes`, `sample:messages`."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+from kerasllm.errors import InputError, did_you_mean, needs
+
+Columns = dict[str, list[Any]]
+
+
+def sample(name: str) -> Columns:
+    """The columns of a built-in sample."""
+    if name not in SAMPLES:
+        raise InputError(f"no sample {name!r}{did_you_mean(name, SAMPLES)}")
+    return SAMPLES[name]()
+
+
+def line() -> Columns:
+    """The document's five points: y = x - 1."""
+    return {"x": [1.0, 2.0, 3.0, 4.0, 5.0], "y": [0.0, 1.0, 2.0, 3.0, 4.0]}
+
+
+def houses() -> Columns:
+    """100 houses with area (m²), orientation and price (10,000 yuan), generated from a rule plus noise.
+
+    price = 20 + 1.8 area + what the orientation adds, with a standard deviation of 12.
+    """
+    draw = random.Random(2024)  # Python keeps this generator's numbers the same across versions
+    adds = {"south": 25.0, "east": 8.0, "west": 0.0, "north": -15.0}
+    columns: Columns = {"area": [], "orientation": [], "price": []}
+    for _ in range(100):
+        area = round(draw.uniform(45, 180), 1)
+        orientation = draw.choice(list(adds))
+        columns["area"].append(area)
+        columns["orientation"].append(orientation)
+        columns["price"].append(round(20 + 1.8 * area + adds[orientation] + draw.gauss(0, 12), 1))
+    return columns
+
+
+def diabetes() -> Columns:
+    """scikit-learn's diabetes table: ten measures of 442 patients and the disease's progression after a year."""
+    with needs("train"):
+        from sklearn.datasets import load_diabetes
+    bunch = load_diabetes(scaled=False)
+    columns: Columns = {name: bunch.data[:, i].tolist() for i, name in enumerate(bunch.feature_names)}
+    return {**columns, "progression": bunch.target.tolist()}
+
+
+def messages() -> Columns:
+    """Customer messages in Chinese and English with their intents, written for this project."""
+    with (resources.files("kerasllm.data") / "messages.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {"text": [row["text"] for row in rows], "label": [row["label"] for row in rows]}
+
+
+SAMPLES: dict[str, Callable[[], Columns]] = {
+    "line": line,
+    "houses": houses,
+    "diabetes": diabetes,
+    "messages": messages,
+}

@@ -1,0 +1,70 @@
+"""Rows -> training, validation and test rows: seeded, stratified, and duplicates never straddle a split."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from kerasllm.errors import InputError
+
+FEWEST = 20  # rows; below, every row trains
+
+
+class Splits(NamedTuple):
+    """Row numbers, ascending."""
+
+    train: list[int]
+    validation: list[int]
+    test: list[int]
+
+
+def share(value: str, name: str) -> float | None:
+    """A split parameter's share in [0, 1), 0 for "", or None where it names a file."""
+    try:
+        number = float(value) if value else 0.0
+    except ValueError:
+        if not Path(value).exists() and not value.startswith("sample:"):
+            raise InputError(f"{name}: {value!r} is neither a share such as 0.2 nor a file") from None
+        return None
+    if not 0 <= number < 1:
+        raise InputError(f"{name}: {value} is not a share of the rows: 0 or more and below 1")
+    return number
+
+
+def split(
+    groups: Sequence[Hashable], strata: Sequence[Hashable], validation: float, test: float, seed: int
+) -> Splits:
+    """Divide rows so that each group (equal rows) stays whole and each stratum (class) keeps its share.
+
+    A stratum's first group always trains, so that every class is known to the model.
+    """
+    if validation + test >= 1:
+        raise InputError(f"validation {validation:g} and test {test:g} leave no rows to train on")
+    members: dict[Hashable, list[int]] = {}
+    for row, group in enumerate(groups):
+        members.setdefault(group, []).append(row)
+    by_stratum: dict[Hashable, list[list[int]]] = {}
+    for rows in members.values():
+        by_stratum.setdefault(strata[rows[0]], []).append(rows)
+
+    parts = Splits([], [], [])
+    draw = np.random.default_rng([seed, 1])
+    owed = [0.0, 0.0]  # rounding is carried from one stratum to the next, so that many small classes add up
+    for whole in by_stratum.values():
+        order = draw.permutation(len(whole)).tolist()
+        spare = len(whole) - 1
+        taken = 0
+        for index, (part, fraction) in enumerate([(parts.test, test), (parts.validation, validation)]):
+            owed[index] += fraction * len(whole)
+            count = max(0, min(round(owed[index]), spare))
+            owed[index] -= count
+            spare -= count
+            for group in order[taken : taken + count]:
+                part.extend(whole[group])
+            taken += count
+        for group in order[taken:]:
+            parts.train.extend(whole[group])
+    return Splits(*(sorted(part) for part in parts))

@@ -1,0 +1,236 @@
+"""Between a person's rows and a network's arrays: text -> ids, columns -> numbers, labels and targets and back.
+
+Training and the light runtime share this file: it needs numpy and tokenizers only. Every encoder is saved as JSON
+in the run folder, and nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from kerasllm.errors import InputError, did_you_mean
+
+MISSING = {"", "na", "n/a", "nan", "null", "none", "<na>", "#n/a", "-", "缺失"}
+DATES = (
+    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M:%S",
+    "%Y/%m/%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y%m%dT%H%M%S", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y",
+)  # fmt: skip
+
+
+def is_missing(cell: Any) -> bool:
+    """Whether a cell holds no value: empty, NaN, or a word such as NA or null."""
+    if isinstance(cell, str):
+        return cell.strip().lower() in MISSING
+    return cell is None or (isinstance(cell, float) and math.isnan(cell))
+
+
+def number(cell: Any) -> float | None:
+    """A cell as a finite number, full-width digits too, or None."""
+    try:
+        value = float(unicodedata.normalize("NFKC", cell) if isinstance(cell, str) else cell)
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def day(cell: Any, layout: str) -> float | None:
+    """A date as days since 1970-01-01, or None where it does not follow `layout`."""
+    try:
+        return (datetime.strptime(str(cell).strip(), layout) - datetime(1970, 1, 1)).total_seconds() / 86400
+    except ValueError:
+        return None
+
+
+def category(cell: Any) -> str:
+    """A cell as a category's name; 1 and 1.0 and "1" are one category."""
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)
+    return unicodedata.normalize("NFKC", str(cell)).strip()
+
+
+@dataclass(frozen=True)
+class Column:
+    """How one input column becomes a number: a number, a date by its layout, or a category's place."""
+
+    name: str
+    kind: Literal["number", "date", "category"]
+    fill: float = 0.0  # what stands for a missing number: the training rows' mean
+    layout: str = ""
+    categories: tuple[str, ...] = ()  # place 0 is kept for what training never saw; a missing cell is a category
+
+
+class TableEncoder:
+    """Columns of a table -> `numbers` (rows, numbers and dates) float32 and `categories` (rows, categories) int32.
+
+    A network without columns of one sort has no such input, and the dictionary lacks it.
+    """
+
+    FILE = "columns.json"
+
+    def __init__(self, columns: Iterable[Column]):
+        self.columns = tuple(columns)
+        self.numbers = [column for column in self.columns if column.kind != "category"]
+        self.categories = [column for column in self.columns if column.kind == "category"]
+
+    def rows(self, given: Any) -> dict[str, list[Any]]:
+        """A DataFrame, columns, or rows (mappings, or bare values in the columns' order) -> columns.
+
+        A missing column raises InputError with its name.
+        """
+        if hasattr(given, "columns") and hasattr(given, "isna"):  # a DataFrame, without importing pandas
+            given = {str(name): list(given[name]) for name in given.columns}
+        columns = given if isinstance(given, Mapping) else self._by_column(given)
+        for column in self.columns:
+            if column.name not in columns:
+                raise InputError(f"no column {column.name!r}{did_you_mean(column.name, columns)}")
+        return {column.name: list(columns[column.name]) for column in self.columns}
+
+    def encode(self, columns: Mapping[str, Sequence[Any]]) -> dict[str, np.ndarray]:
+        """Encode columns; a cell that is no number where one is needed raises InputError with its place."""
+        inputs = {}
+        if self.numbers:
+            arrays = [self._numbers(column, columns[column.name]) for column in self.numbers]
+            inputs["numbers"] = np.stack(arrays, axis=1).astype("float32")
+        if self.categories:
+            inputs["categories"] = np.stack(
+                [self._places(column, columns[column.name]) for column in self.categories], axis=1
+            )
+        return inputs
+
+    def _by_column(self, rows: Sequence[Any]) -> dict[str, list[Any]]:
+        names = [column.name for column in self.columns]
+        columns: dict[str, list[Any]] = {name: [] for name in names}
+        for place, row in enumerate(rows, 1):
+            if not isinstance(row, Mapping):
+                cells = list(row) if isinstance(row, (list, tuple, np.ndarray)) else [row]
+                if len(cells) != len(names):
+                    raise InputError(f"row {place} has {len(cells)} values; the columns are: {', '.join(names)}")
+                row = dict(zip(names, cells, strict=True))
+            for name in names:
+                if name not in row:
+                    raise InputError(f"row {place} has no column {name!r}{did_you_mean(name, row)}")
+                columns[name].append(row[name])
+        return columns
+
+    @staticmethod
+    def _numbers(column: Column, cells: Sequence[Any]) -> np.ndarray:
+        values = np.empty(len(cells))
+        for row, cell in enumerate(cells):
+            value = day(cell, column.layout) if column.kind == "date" else number(cell)
+            if value is None:
+                if not is_missing(cell):
+                    wanted = f"a date like {column.layout}" if column.kind == "date" else "a number"
+                    raise InputError(f"row {row + 1}, column {column.name!r}: {cell!r} is not {wanted}")
+                value = column.fill
+            values[row] = value
+        return values
+
+    @staticmethod
+    def _places(column: Column, cells: Sequence[Any]) -> np.ndarray:
+        place = {name: index for index, name in enumerate(column.categories, 1)}
+        names = ("" if is_missing(cell) else category(cell) for cell in cells)
+        return np.array([place.get(name, 0) for name in names], "int32")
+
+    def files(self) -> dict[str, str]:
+        """What to save, by file name."""
+        return {self.FILE: _json([asdict(column) for column in self.columns])}
+
+    @classmethod
+    def load(cls, folder: Path) -> TableEncoder:
+        """Read columns.json."""
+        rows = json.loads((folder / cls.FILE).read_text("utf-8"))
+        return cls(Column(**{**row, "categories": tuple(row["categories"])}) for row in rows)
+
+
+class Labels:
+    """Class names <-> places in the logits, sorted by name; labels are strings, always."""
+
+    FILE = "labels.json"
+
+    def __init__(self, names: Sequence[str]):
+        self.names = list(names)
+        self._place = {name: index for index, name in enumerate(self.names)}
+
+    @classmethod
+    def fit(cls, labels: Iterable[str]) -> Labels:
+        """The classes that occur in `labels`."""
+        return cls(sorted(set(labels)))
+
+    def encode(self, labels: Sequence[str]) -> np.ndarray:
+        """(rows,) int32; a label that training never saw raises InputError."""
+        for row, label in enumerate(labels, 1):
+            if label not in self._place:
+                raise InputError(f"row {row}: training saw no label {label!r}{did_you_mean(label, self.names)}")
+        return np.array([self._place[label] for label in labels], "int32")
+
+    @staticmethod
+    def probabilities(logits: np.ndarray) -> np.ndarray:
+        """(rows, classes) logits -> probabilities: the one softmax, at the edge."""
+        shifted = np.exp(logits.astype("float64") - logits.max(axis=-1, keepdims=True))
+        return shifted / shifted.sum(axis=-1, keepdims=True)
+
+    def decode(self, logits: np.ndarray) -> list[dict[str, Any]]:
+        """A row's answer: {"label": name, "probabilities": {name: share}}, the likeliest first."""
+        answers = []
+        for row in self.probabilities(logits):
+            order = np.argsort(-row, kind="stable")
+            shares = {self.names[place]: float(row[place]) for place in order}
+            answers.append({"label": self.names[order[0]], "probabilities": shares})
+        return answers
+
+    def files(self) -> dict[str, str]:
+        """What to save, by file name."""
+        return {self.FILE: _json(self.names)}
+
+    @classmethod
+    def load(cls, folder: Path) -> Labels:
+        """Read labels.json."""
+        return cls(json.loads((folder / cls.FILE).read_text("utf-8")))
+
+
+@dataclass(frozen=True)
+class Target:
+    """A number to predict: its column's name, and the training rows' mean and standard deviation."""
+
+    name: str
+    mean: float
+    deviation: float
+    FILE: ClassVar[str] = "target.json"
+
+    def encode(self, values: Sequence[float]) -> np.ndarray:
+        """(rows,) float32, in standard deviations from the mean: what the network is trained on."""
+        return ((np.asarray(values, "float64") - self.mean) / self.deviation).astype("float32")
+
+    def decode(self, values: np.ndarray) -> list[dict[str, float]]:
+        """A row's answer, {target's name: number}; the finished network already answers in the target's unit."""
+        return [{self.name: float(value)} for value in np.ravel(values)]
+
+    def files(self) -> dict[str, str]:
+        """What to save, by file name."""
+        return {self.FILE: _json(asdict(self))}
+
+    @classmethod
+    def load(cls, folder: Path) -> Target:
+        """Read target.json."""
+        return cls(**json.loads((folder / cls.FILE).read_text("utf-8")))
+
+
+def load(folder: Path) -> tuple[Any, Any]:
+    """The input's encoder and the answer's decoder that a run's folder (or a bundle) holds."""
+    encoder = next(kind.load(folder) for kind in (TableEncoder,) if (folder / kind.FILE).exists())
+    decoder = next(kind.load(folder) for kind in (Labels, Target) if (folder / kind.FILE).exists())
+    return encoder, decoder
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=1)

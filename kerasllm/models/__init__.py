@@ -1,0 +1,14 @@
+"""The reference networks: plain Keras models for any script, one file each.
+
+>>> from kerasllm.models import linear, text_pooling
+
+A network is a functional `keras.Model` of stock layers: its file loads with no kerasllm installed.
+"""
+
+from kerasllm.errors import needs
+
+with needs("train"):
+    from kerasllm.models.linear import linear
+    from kerasllm.models.text_pooling import text_pooling
+
+__all__ = ["linear", "text_pooling"]

@@ -1,0 +1,97 @@
+"""Parameters: declared once as pydantic fields, drawn by every surface.
+
+A field is a plain type (bool, int, float, str or a Literal of strings), a default, bounds, a description in
+English and Chinese, a group, a unit where it has one, and "advanced" or not. `""` means none.
+"""
+
+from __future__ import annotations
+
+import typing
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from kerasllm.errors import did_you_mean
+
+GROUPS = {  # in the order of every form and help page
+    "data": ("Data", "数据"),
+    "network": ("Network", "网络"),
+    "training": ("Training", "训练"),
+    "computing": ("Computing", "计算"),
+}
+Kind = Literal["", "file", "column", "columns"]
+
+
+def parameter(
+    default: Any,
+    description: str,
+    zh: str,
+    *,
+    group: str,
+    unit: str = "",
+    advanced: bool = False,
+    kind: Kind = "",
+    **bounds: float,
+) -> Any:
+    """Declare a recipe's field.
+
+    `kind` says what a string names, so that a form can offer it: a file, a column of the data, or several
+    columns between commas. `bounds` are pydantic's: ge, gt, le, lt.
+    """
+    if group not in GROUPS:
+        raise ValueError(f"no group {group!r}{did_you_mean(group, GROUPS)}")
+    drawing = {"zh": zh, "group": group, "unit": unit, "advanced": advanced, "kind": kind}
+    return Field(default, description=description, json_schema_extra=drawing, **bounds)  # type: ignore[call-overload]
+
+
+def drawing(field: FieldInfo) -> dict[str, Any]:
+    """What a surface needs to draw a field beside its type: zh, group, unit, advanced, kind."""
+    return typing.cast(dict[str, Any], field.json_schema_extra)
+
+
+def description(field: FieldInfo, language: str = "en") -> str:
+    """The field's help in `language` ("en" or "zh"), with its unit and bounds."""
+    text = drawing(field)["zh"] if language == "zh" else field.description or ""
+    notes = [note for note in (drawing(field)["unit"], bounds(field)) if note]
+    return f"{text} ({'; '.join(notes)})" if notes else text
+
+
+def bounds(field: FieldInfo) -> str:
+    """The field's bounds as one word: `1..100`, `>0..1`, `>=0`, or ""."""
+    low = high = ""
+    for part in field.metadata:
+        low = f"{part.ge:g}" if hasattr(part, "ge") else f">{part.gt:g}" if hasattr(part, "gt") else low
+        high = f"{part.le:g}" if hasattr(part, "le") else f"<{part.lt:g}" if hasattr(part, "lt") else high
+    if low and high:
+        return f"{low}..{high}"
+    return (low if low.startswith(">") else f">={low}") if low else (f"<={high}" if high else "")
+
+
+def check_drawable(recipe: type[BaseModel]) -> None:
+    """Raise TypeError, at import, for a field that no form could draw or nobody could understand."""
+    for name, field in recipe.model_fields.items():
+        where = f"{recipe.__name__}.{name}"
+        kind = field.annotation
+        choices = typing.get_args(kind) if typing.get_origin(kind) is Literal else None
+        if choices is not None and not all(isinstance(choice, str) for choice in choices):
+            raise TypeError(f"{where}: a Literal's choices must be strings")
+        if choices is None and kind not in (bool, int, float, str):
+            raise TypeError(f"{where}: {kind} is not bool, int, float, str or a Literal of strings")
+        if not isinstance(field.json_schema_extra, dict) or not field.description:
+            raise TypeError(f"{where}: declare it with parameter(default, description, zh, group=...)")
+        if field.is_required():
+            raise TypeError(f"{where}: a parameter needs a default")
+
+
+def one_line(error: ValidationError, known: typing.Iterable[str]) -> str:
+    """pydantic's report as one line in the user's words."""
+    lines = []
+    for part in error.errors(include_url=False):
+        name = ".".join(str(place) for place in part["loc"])
+        if part["type"] == "extra_forbidden":
+            lines.append(f"no parameter {name!r}{did_you_mean(name, known)}")
+            continue
+        reason = part["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        lines.append(f"{name}: {part['input']!r} {reason}" if name else reason)
+    return "; ".join(lines)

@@ -1,0 +1,300 @@
+"""Recipe: its fields are the parameters, its methods a model's life: read data, build, train, explain."""
+
+from __future__ import annotations
+
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kerasllm.errors import InputError
+from kerasllm.parameters import check_drawable, drawing, one_line, parameter
+from kerasllm.run import Run, create
+
+if TYPE_CHECKING:
+    import keras
+    from matplotlib.figure import Figure
+
+    from kerasllm.data import Data, Decoder, Encoder, Rows
+
+
+class Recipe(BaseModel, ABC):
+    """What every recipe shares. Subclasses are final, but for Classifier and Regressor."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True, protected_namespaces=()
+    )
+    zh: ClassVar[str] = ""  # the docstring's first line in Chinese
+
+    data: str = parameter(
+        "", "CSV (.gz too) or Parquet file, or sample:NAME", "CSV（可为 .gz）或 Parquet 文件，或 sample:名称", group="data", kind="file"
+    )
+    validation: str = parameter(
+        "0.1", "share of the rows, or a file, to watch the training by", "用来观察训练的行所占比例，或一个文件", group="data", kind="file"
+    )
+    test: str = parameter(
+        "0.2", "share of the rows, or a file, to score the result on", "用来给结果打分的行所占比例，或一个文件", group="data", kind="file"
+    )
+    epochs: int = parameter(10, "passes over the training rows", "遍历训练数据的次数", group="training", ge=1, le=100_000)
+    batch_size: int = parameter(32, "rows in one step of the optimizer", "优化器每一步用的行数", group="training", ge=1, le=65_536, unit="rows")
+    learning_rate: float = parameter(1e-3, "step size of the optimizer", "优化器的步长", group="training", gt=0, le=10)
+    schedule: Literal["constant", "linear", "cosine"] = parameter(
+        "cosine", "how the learning rate falls to 0 over the run", "学习率在训练中降到 0 的方式", group="training"
+    )
+    warmup: float = parameter(
+        0.0, "share of the steps in which the learning rate rises from 0", "学习率从 0 上升所占的步数比例", group="training", ge=0, lt=1, advanced=True
+    )
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = parameter(
+        "adam", "how the weights follow the gradient", "权重如何跟随梯度", group="training"
+    )
+    momentum: float = parameter(
+        0.0, "of sgd and rmsprop", "sgd 与 rmsprop 的动量", group="training", ge=0, lt=1, advanced=True
+    )
+    weight_decay: float = parameter(
+        0.0, "share of the weights taken off per unit of learning rate", "每单位学习率衰减的权重比例", group="training", ge=0, le=1, advanced=True
+    )
+    clipnorm: float = parameter(
+        0.0, "longest gradient of one weight array; 0: any", "单个权重数组梯度的最大范数；0 为不限", group="training", ge=0, advanced=True
+    )
+    l1: float = parameter(0.0, "penalty on the absolute weights of dense layers", "全连接层权重绝对值的惩罚", group="training", ge=0, advanced=True)
+    l2: float = parameter(0.0, "penalty on the squared weights of dense layers", "全连接层权重平方的惩罚", group="training", ge=0, advanced=True)
+    early_stopping: int = parameter(
+        0, "epochs without a better validation loss after which it stops and keeps the best weights; 0: never",
+        "验证损失连续多少轮没有改善就停止并保留最好的权重；0 为不停", group="training", ge=0, unit="epochs",
+    )  # fmt: skip
+    precision: Literal["float32", "bfloat16", "auto"] = parameter(
+        "float32", "of the layers' arithmetic; auto: bfloat16 on a GPU that has it", "各层的计算精度；auto：GPU 支持时用 bfloat16", group="computing", advanced=True
+    )
+    device: Literal["auto", "cpu", "gpu"] = parameter("auto", "where it trains", "训练所用的设备", group="computing", advanced=True)
+    seed: int = parameter(0, "of splits, initial weights, order and dropout", "划分、初始权重、顺序与 dropout 的随机种子", group="computing", ge=0, le=2**31 - 1)
+    checkpoint_minutes: float = parameter(
+        5.0, "time between two checkpoints: the most that a kill can lose; 0: every batch", "两次检查点的间隔：强制结束最多损失的时间；0 为每批", group="computing", ge=0, unit="minutes", advanced=True
+    )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise InputError(one_line(error, type(self).model_fields)) from None
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        check_drawable(cls)
+
+    @classmethod
+    def name(cls) -> str:
+        """The recipe's name on every surface: the class's, in snake case."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+
+    @classmethod
+    def summary(cls, language: str = "en") -> str:
+        """One line that says what it does."""
+        return cls.zh if language == "zh" else (cls.__doc__ or "").strip().splitlines()[0]
+
+    @abstractmethod
+    def read(self, source: Any = None) -> Data:
+        """Read, check, split and encode the data; `source` (a DataFrame, arrays) stands in for the `data` file."""
+
+    @abstractmethod
+    def labelled(self, source: Any, encoder: Encoder, decoder: Decoder) -> Rows:
+        """Read new rows with their true answers, to evaluate a trained model."""
+
+    @abstractmethod
+    def build(self, data: Data) -> keras.Model:
+        """Build the network, whose outputs are answers in the user's unit (or logits)."""
+
+    @abstractmethod
+    def loss(self) -> keras.losses.Loss:
+        """What the optimizer makes small."""
+
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """What the curve shows beside the loss."""
+        return []
+
+    def trained_part(self, model: keras.Model) -> Any:
+        """The tensor the loss looks at: the model's output, unless it is trained in another unit."""
+        return model.output
+
+    def weights(self, targets: np.ndarray) -> np.ndarray | None:
+        """Each training row's weight in the loss, or None."""
+        return None
+
+    @abstractmethod
+    def score(self, truth: Sequence[Any], outputs: np.ndarray, decoder: Decoder) -> dict[str, Any]:
+        """Scores of a finished model's outputs; "main" names the one that matters most."""
+
+    @abstractmethod
+    def figures(self, truth: Sequence[Any], outputs: np.ndarray, decoder: Decoder) -> dict[str, Figure]:
+        """Pictures of the result by file name, without the curves."""
+
+    def policy(self) -> str:
+        """The Keras dtype policy that `precision` means here."""
+        from kerasllm.training import devices
+
+        return devices.policy(self.precision, self.device)
+
+    def files(self) -> dict[str, str]:
+        """The parameters that name files or samples of data."""
+        values = {name: getattr(self, name) for name, field in type(self).model_fields.items() if drawing(field)["kind"] == "file"}
+        return {name: value for name, value in values.items() if value and not _is_share(value)}
+
+    def anchored(self) -> Self:
+        """The same recipe with absolute paths, so that it can be resumed from any folder."""
+        paths = {name: str(Path(value).absolute()) for name, value in self.files().items() if not value.startswith("sample:")}
+        return self.model_copy(update=paths)
+
+    def train(
+        self,
+        data: Any = None,
+        *,
+        runs: str | Path | None = None,
+        name: str = "",
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        surface: str = "python",
+    ) -> Run:
+        """Train in this process until it ends; an interrupt stops it with a valid model.
+
+        Args:
+            data: a DataFrame, columns, rows or (X, y) in place of the `data` file.
+            runs: the folder of runs; default KERASLLM_RUNS, else ./runs.
+            name: of the run; default the recipe's and the time.
+            callbacks: further Keras callbacks. A run that had some, or whose data was no file, cannot be resumed.
+        """
+        recipe = self.anchored()
+        fingerprints = recipe.fingerprints(data)
+        replayable = data is None and not callbacks
+        run = recipe._reserved() or create(recipe, runs, name, surface, replayable)
+        return _train(run, fingerprints, data, callbacks)
+
+    def fingerprints(self, source: Any = None) -> dict[str, str]:
+        """SHA-256 of each data file; a missing one raises InputError before anything is written."""
+        from kerasllm.data.files import fingerprint
+
+        files = self.files() if source is None else {n: f for n, f in self.files().items() if n != "data"}
+        if source is None and not self.data:
+            raise InputError("data: name a CSV or Parquet file, or a sample such as sample:houses")
+        return {name: fingerprint(file) for name, file in files.items()}
+
+    def _reserved(self) -> Run | None:
+        """The run that another process reserved for this one (KERASLLM_RUN), while it waits for these parameters."""
+        path = os.environ.get("KERASLLM_RUN")
+        if not path or not (Path(path) / "run.json").exists():
+            return None
+        run = Run(Path(path).absolute())
+        same = run.asked["recipe"] == self.name() and run.asked["parameters"] == self.model_dump()
+        return run if same and run.status["state"] == "queued" else None
+
+
+class Classifier(Recipe):
+    """A recipe whose answers are classes: logits, cross-entropy, accuracy."""
+
+    class_weights: Literal["none", "balanced"] = parameter(
+        "none", "balanced: rows of rare classes count more, so that each class counts the same", "balanced：稀少类别的行权重更大，使各类别同等重要", group="training"
+    )
+
+    def loss(self) -> keras.losses.Loss:
+        """Cross-entropy of the logits."""
+        import keras
+
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Accuracy."""
+        import keras
+
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+    def weights(self, targets: np.ndarray) -> np.ndarray | None:
+        """As scikit-learn's "balanced": rows / (classes x the class's rows)."""
+        if self.class_weights == "none":
+            return None
+        counts = np.bincount(targets)
+        return (len(targets) / (len(counts) * np.maximum(counts, 1)))[targets].astype("float32")
+
+    def score(self, truth: Sequence[Any], outputs: np.ndarray, decoder: Any) -> dict[str, Any]:
+        """Accuracy, precision, recall, F1, ROC-AUC, confusion matrix."""
+        from kerasllm.evaluate import classification
+
+        return classification(decoder.encode(truth), decoder.probabilities(outputs), decoder.names)
+
+    def figures(self, truth: Sequence[Any], outputs: np.ndarray, decoder: Any) -> dict[str, Figure]:
+        """The confusion matrix."""
+        from kerasllm import figures
+
+        matrix = self.score(truth, outputs, decoder)["confusion_matrix"]
+        return {"confusion_matrix": figures.confusion_matrix(matrix, decoder.names)}
+
+
+class Regressor(Recipe):
+    """A recipe whose answers are numbers: squared error on the standardized target, answers in the target's unit."""
+
+    def loss(self) -> keras.losses.Loss:
+        """Mean squared error, in the target's variances: 1 is what predicting the mean gets, and R² is 1 - loss."""
+        import keras
+
+        return keras.losses.MeanSquaredError()
+
+    def trained_part(self, model: keras.Model) -> Any:
+        """The layer before the answer is scaled to the target's unit."""
+        return model.get_layer("standardized").output
+
+    def score(self, truth: Sequence[Any], outputs: np.ndarray, decoder: Any) -> dict[str, Any]:
+        """RMSE, MAE and R², with a mean predictor's beside them."""
+        from kerasllm.evaluate import regression
+
+        return regression(truth, np.ravel(outputs).tolist(), decoder.mean)
+
+    def figures(self, truth: Sequence[Any], outputs: np.ndarray, decoder: Any) -> dict[str, Figure]:
+        """Predicted against true."""
+        from kerasllm import figures
+
+        return {"predicted_against_true": figures.predicted_against_true(truth, np.ravel(outputs).tolist(), decoder.name)}
+
+
+def resume(run: Run) -> Run:
+    """Go on with a stopped, failed, gone or queued run; a completed one is left as it is."""
+    if run.state == "completed":
+        return run
+    if not run.asked["replayable"]:
+        raise InputError(
+            f"{run.name} was trained on data or callbacks given in Python, which no file can replay; train again"
+        )
+    fingerprints = run.recipe.fingerprints()
+    before = run.sessions[0] if run.sessions else None
+    if before:
+        for name, value in fingerprints.items():
+            if before["data"].get(name) != value:
+                raise InputError(f"{run.recipe.files()[name]} has changed since {run.name} began; start a new run")
+        from kerasllm.training import devices
+
+        backend = devices.backend()
+        if before["backend"] != backend:
+            raise InputError(
+                f"{run.name} began on {before['backend']}, this is {backend}; set KERAS_BACKEND={before['backend']}"
+            )
+    return _train(run, fingerprints, None, ())
+
+
+def _train(run: Run, fingerprints: dict[str, str], source: Any, callbacks: Sequence[Any]) -> Run:
+    from kerasllm.run.writer import Writer
+
+    with Writer(run) as writer:
+        writer.start()
+        with writer.signals():
+            from kerasllm.training import fit
+
+            fit.train(run, writer, fingerprints, source, callbacks)
+    return run
+
+
+def _is_share(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True

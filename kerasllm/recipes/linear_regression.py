@@ -1,0 +1,83 @@
+"""linear_regression: a number from the columns of a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from kerasllm.parameters import parameter
+from kerasllm.recipe import Regressor
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerasllm.data import Data, Rows
+
+
+class LinearRegression(Regressor):
+    """Predict a number from the columns of a table, with one Dense layer.
+
+    Mirrors "AI 大模型在创业产品迭代中的作用", section 5.2. It ends where least squares ends: see docs/benchmarks.md.
+    """
+
+    zh: ClassVar[str] = "用一个全连接层，由表格的各列预测一个数。"
+
+    data: str = parameter(
+        "sample:houses", "CSV (.gz too) or Parquet file, or sample:NAME", "CSV（可为 .gz）或 Parquet 文件，或 sample:名称", group="data", kind="file"
+    )
+    target: str = parameter("", "column to predict; empty: the last one", "要预测的列；空则为最后一列", group="data", kind="column")
+    numeric: str = parameter("", "columns to take as numbers, between commas", "当作数值的列，用逗号分隔", group="data", kind="columns", advanced=True)
+    categorical: str = parameter("", "columns to take as categories, between commas", "当作类别的列，用逗号分隔", group="data", kind="columns", advanced=True)
+    drop: str = parameter("", "columns to leave out, between commas", "不使用的列，用逗号分隔", group="data", kind="columns", advanced=True)
+    # A plane needs no rows to decide when to stop.
+    validation: str = parameter(
+        "", "share of the rows, or a file, to watch the training by", "用来观察训练的行所占比例，或一个文件", group="data", kind="file"
+    )
+    epochs: int = parameter(100, "passes over the training rows", "遍历训练数据的次数", group="training", ge=1, le=100_000)
+    batch_size: int = parameter(65_536, "rows in one step of the optimizer", "优化器每一步用的行数", group="training", ge=1, le=1_000_000, unit="rows")
+    learning_rate: float = parameter(0.2, "step size of the optimizer", "优化器的步长", group="training", gt=0, le=10)
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = parameter(
+        "sgd", "how the weights follow the gradient", "权重如何跟随梯度", group="training"
+    )
+
+    def read(self, source: Any = None) -> Data:
+        """Infer the columns, fill what is missing, split."""
+        from kerasllm.data.table import read_regression
+
+        return read_regression(
+            self.data if source is None else source,
+            target=self.target,
+            numeric=self.numeric,
+            categorical=self.categorical,
+            drop=self.drop,
+            validation=self.validation,
+            test=self.test,
+            seed=self.seed,
+        )
+
+    def labelled(self, source: Any, encoder: Any, decoder: Any) -> Rows:
+        """Rows with a number in the target's column."""
+        from kerasllm.data.table import labelled
+
+        return labelled(source, encoder, decoder.name)
+
+    def build(self, data: Any) -> keras.Model:
+        """Scale the columns, turn them so that gradient descent is quick, and put one Dense layer on top."""
+        import numpy as np
+
+        from kerasllm.models.linear import decorrelating, design, evened, linear
+
+        inputs = data.encoder.encode(data.train.features)
+        numbers = inputs.get("numbers", np.zeros((len(data.train), 0)))
+        arguments = {
+            "numbers": numbers.shape[1],
+            "categories": [len(column.categories) + 1 for column in data.encoder.categories],
+            "mean": numbers.mean(axis=0, dtype="float64"),
+            "variance": numbers.var(axis=0, dtype="float64"),
+            "target_mean": data.decoder.mean,
+            "target_variance": data.decoder.deviation**2,
+        }
+        columns = design(linear(**arguments), inputs)
+        if self.l1 or self.l2:
+            turn, l1, l2 = evened(columns, self.l1, self.l2)
+            return linear(**arguments, turn=turn, l1=l1, l2=l2, dtype=self.policy())
+        return linear(**arguments, turn=decorrelating(columns), dtype=self.policy())

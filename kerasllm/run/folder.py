@@ -1,0 +1,214 @@
+"""Run: a view of one run's folder, with one-line conveniences that call upward; create, open and list runs."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kerasllm.errors import InputError, did_you_mean
+from kerasllm.run import files
+from kerasllm.run.process import is_alive
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+
+    from kerasllm.recipe import Recipe
+
+FORMAT = 1
+ENDED = ("completed", "stopped", "failed")
+
+
+class Run:
+    """One training, as its folder tells it. Reading never writes.
+
+    States: queued, running, stopping, stopped, failed, completed, and gone (its process vanished; resume it).
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"Run({self.name!r}, {self.state})"
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @cached_property
+    def asked(self) -> dict[str, Any]:
+        """run.json: recipe, parameters, created, surface, replayable."""
+        content: dict[str, Any] | None = files.read_json(self.path / "run.json")
+        if content is None:
+            raise InputError(f"{self.path} is no run: it has no run.json")
+        if content["format"] > FORMAT:
+            raise InputError(f"{self.path} was written by a newer kerasllm: pip install -U kerasllm")
+        return content
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe with this run's parameters."""
+        from kerasllm.recipes import find
+
+        return find(self.asked["recipe"])(**self.asked["parameters"])
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """status.json: state, phase, epoch, step, eta (seconds), metrics, message, pid, heartbeat (Unix time)."""
+        return files.read_json(self.path / "status.json") or {"state": "queued"}
+
+    @property
+    def state(self) -> str:
+        """The state in one word; told apart from what status.json says where its process is gone."""
+        status = self.status
+        if status["state"] != "running":
+            return str(status["state"])
+        if not is_alive(status):
+            # It may have ended between the two looks.
+            return "gone" if self.status["state"] == "running" else str(self.status["state"])
+        return "stopping" if (self.path / "stop").exists() else "running"
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """The main split's scores as numbers, with `rows`, `main` and `split`; {} until there are some."""
+        from kerasllm.evaluate import flat
+
+        report = self.report
+        return {**flat(report["splits"][report["split"]]), "split": report["split"]} if report else {}
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """scores.json: every split's scores, per class too, and the weights' SHA-256."""
+        return files.read_json(self.path / "scores.json") or {}
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """The data card."""
+        return files.read_json(self.path / "card.json") or {}
+
+    @property
+    def sessions(self) -> list[dict[str, Any]]:
+        """Where it ran: a dictionary per start or resume."""
+        return files.read_lines(self.path / "sessions.jsonl")
+
+    @property
+    def epochs(self) -> list[dict[str, Any]]:
+        """The curve: a dictionary per finished epoch."""
+        return [line for line in files.read_lines(self.path / "history.jsonl") if line["kind"] == "epoch"]
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """The curve as a DataFrame, a row per epoch."""
+        from kerasllm.errors import needs
+
+        with needs("train"):
+            import pandas as pd
+        return pd.DataFrame(self.epochs).drop(columns=["kind"], errors="ignore")
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """The trained network, loaded from model.keras."""
+        from kerasllm.training.answer import load_model
+
+        return load_model(self)
+
+    def predict(self, rows: Any) -> list[dict[str, Any]]:
+        """Answer rows: texts, mappings of columns, or a DataFrame -> a dictionary per row."""
+        from kerasllm.training.answer import predict
+
+        return predict(self, rows)
+
+    def evaluate(self, data: Any) -> dict[str, Any]:
+        """Score the model on new labelled rows: a file, DataFrame or rows."""
+        from kerasllm.training.answer import evaluate
+
+        return evaluate(self, data)
+
+    def stop(self) -> None:
+        """Ask the trainer to stop; it does within one batch, and saves a valid model and a checkpoint."""
+        if self.state in ENDED:
+            raise InputError(f"{self.name} is {self.state} already")
+        (self.path / "stop").touch()
+
+    def resume(self) -> Run:
+        """Go on from the last checkpoint to the same weights as if never stopped; blocks until it ends."""
+        from kerasllm.recipe import resume
+
+        return resume(self)
+
+
+def runs_folder(folder: str | Path | None = None) -> Path:
+    """The folder of runs: as given, else KERASLLM_RUNS, else ./runs."""
+    return Path(folder or os.environ.get("KERASLLM_RUNS") or "runs").absolute()
+
+
+def runs(folder: str | Path | None = None) -> list[Run]:
+    """The runs of a folder, newest first."""
+    place = runs_folder(folder)
+    found = [Run(file.parent) for file in place.glob("*/run.json")] if place.is_dir() else []
+    return sorted(found, key=lambda run: (run.asked["created"], run.name), reverse=True)
+
+
+def open_run(run: str | Path, folder: str | Path | None = None) -> Run:
+    """Open a run by its path, name, a unique beginning of its name, or `last`."""
+    path = Path(run)
+    if (path / "run.json").exists():
+        return Run(path.absolute())
+    known = runs(folder)
+    if str(run) == "last" and known:
+        return known[0]
+    exact = [one for one in known if one.name == str(run)]
+    near = exact or [one for one in known if one.name.startswith(str(run))]
+    if len(near) == 1:
+        return near[0]
+    if near:
+        raise InputError(f"{len(near)} runs begin with {str(run)!r}: {', '.join(one.name for one in near[:8])}")
+    hint = did_you_mean(str(run), [one.name for one in known]) if known else ""
+    raise InputError(f"no run {str(run)!r} in {runs_folder(folder)}{hint if 'did you mean' in hint else ''}")
+
+
+def create(
+    recipe: Recipe,
+    folder: str | Path | None = None,
+    name: str = "",
+    surface: str = "python",
+    replayable: bool = True,
+) -> Run:
+    """Reserve a run: its folder with run.json, in state queued. It needs neither Keras nor the data."""
+    place = runs_folder(folder)
+    if Path(name).name != name or name.startswith("."):
+        raise InputError(f"a run's name is one folder's name, not {name!r}")
+    stem = name or f"{recipe.name()}-{datetime.now():%Y%m%d-%H%M%S}"
+    path = place / stem
+    attempt = 1
+    while True:
+        try:
+            path.mkdir(parents=True)
+            break
+        except FileExistsError:
+            if name and path.exists():
+                raise InputError(f"{path} exists already; choose another name") from None
+            if not place.is_dir():
+                raise InputError(f"{place} is no folder") from None
+            attempt += 1
+            path = place / f"{stem}-{attempt}"
+        except OSError as error:
+            raise InputError(f"cannot write runs to {place}: {error.strerror}; choose another folder with --runs") from error
+    content = {
+        "format": FORMAT,
+        "name": path.name,
+        "recipe": recipe.name(),
+        "parameters": recipe.model_dump(),
+        "seed": recipe.seed,
+        "created": time.time(),
+        "surface": surface,
+        "replayable": replayable,
+    }
+    files.replace_json(path / "run.json", content)
+    files.replace_json(path / "status.json", {"state": "queued", "heartbeat": time.time()})
+    return Run(path)

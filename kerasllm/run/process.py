@@ -1,0 +1,34 @@
+"""Is the process that writes a run still there?"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from typing import Any
+
+HEARTBEAT = 1.0  # seconds between two writings of status.json
+SILENCE = 60.0  # seconds without a heartbeat, from another host, after which its process counts as gone
+
+
+def myself() -> dict[str, Any]:
+    """This process, so that another can tell whether it still runs (a pid alone may be used again)."""
+    import psutil
+
+    started = psutil.Process().create_time()
+    return {"pid": os.getpid(), "pid_started": started, "host": platform.node()}
+
+
+def is_alive(status: dict[str, Any]) -> bool:
+    """Whether the process named in a status is alive: by pid and start time here, by heartbeat elsewhere."""
+    if status.get("host") != platform.node():
+        return time.time() - status.get("heartbeat", 0) < SILENCE
+    import psutil
+
+    try:
+        process = psutil.Process(status["pid"])
+        # Start times are read off the same clock, but some systems round them.
+        same = abs(process.create_time() - status["pid_started"]) < 1
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

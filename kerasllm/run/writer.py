@@ -1,0 +1,131 @@
+"""Writer: the one process that may change a run's folder while it trains. It knows nothing of Keras."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+import filelock
+
+from kerasllm.errors import InputError
+from kerasllm.run import files
+from kerasllm.run.folder import Run
+from kerasllm.run.process import HEARTBEAT, myself
+
+POLL = 0.1  # seconds between two looks for the stop file
+
+
+class Writer:
+    """Holds the run's lock, writes its status from a thread (a compilation may block the trainer for a minute)."""
+
+    def __init__(self, run: Run):
+        self.run = run
+        self.interrupted = False
+        self._lock = filelock.FileLock(run.path / ".lock")
+        self._status: dict[str, Any] = {}
+        self._wake = threading.Event()
+        self._done = False
+        self._writing = threading.Lock()
+        self._polled = 0.0
+        self._failure: OSError | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            pid = self.run.status.get("pid", "another process")
+            raise InputError(f"{self.run.name} is being trained already (process {pid})") from None
+        except OSError as error:
+            raise InputError(f"cannot write to {self.run.path}: {error.strerror}") from error
+        files.clean(self.run.path)
+        return self
+
+    def start(self) -> None:
+        """Say that the run is running, and go on saying so."""
+        (self.run.path / "stop").unlink(missing_ok=True)
+        self._status = {"state": "running", "phase": "starting", "started": time.time(), **myself()}
+        self._write()
+        self._thread = threading.Thread(target=self._beat, name="kerasllm-status", daemon=True)
+        self._thread.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._status and not self._done:
+            with suppress(OSError):  # the disk may be what failed; then the run reads as gone
+                self.end("failed", message=_reason(error))
+        self._lock.release()
+
+    def update(self, **status: Any) -> None:
+        """Change the status: phase, epoch, epochs, step, steps, eta, metrics. The thread writes it within a second."""
+        urgent = status.get("phase", self._status.get("phase")) != self._status.get("phase")
+        self._status = {**self._status, **status}
+        if urgent:
+            self._wake.set()
+
+    def end(self, state: str, message: str = "") -> None:
+        """Say how it ended; the last thing written."""
+        self._done = True
+        self._wake.set()
+        self._thread.join()
+        self._status = {**self._status, "state": state, "phase": "", "eta": None, "message": message}
+        self._write()
+
+    def stop_asked(self) -> bool:
+        """Whether somebody asked to stop, by the stop file (looked for at most ten times a second) or a signal."""
+        if self.interrupted:
+            return True
+        now = time.monotonic()
+        if now - self._polled < POLL:
+            return False
+        self._polled = now
+        if self._failure:
+            raise self._failure
+        return (self.run.path / "stop").exists()
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Take the first Ctrl-C, kernel interrupt or SIGTERM as a wish to stop; a second one interrupts at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def ask(number: int, frame: FrameType | None) -> None:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            self.interrupted = True
+
+        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _beat(self) -> None:
+        while not self._done:
+            self._wake.wait(HEARTBEAT)
+            self._wake.clear()
+            if not self._done:
+                try:
+                    self._write()
+                except OSError as error:  # a full disk: the trainer raises it in its own thread
+                    self._failure = error
+                    return
+
+    def _write(self) -> None:
+        with self._writing:
+            files.replace_json(self.run.path / "status.json", {**self._status, "heartbeat": time.time()})
+
+
+def _reason(error: BaseException | None) -> str:
+    if error is None:
+        return "ended without a result"
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    text = str(error).strip()
+    name = "" if isinstance(error, InputError) and text else f"{type(error).__name__}: "
+    return f"{name}{text.splitlines()[0] if text else ''}"

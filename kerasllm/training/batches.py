@@ -1,0 +1,97 @@
+"""Examples -> batches: rows in an order that is a pure function of (seed, epoch), texts bucketed by length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasllm.data import Examples, Ragged
+
+LENGTHS = 6  # fixed lengths at most: each is a compilation under XLA
+
+
+class Batches(keras.utils.PyDataset):
+    """What `model.fit` is fed on every backend: (inputs, targets) or (inputs, targets, weights)."""
+
+    def __init__(self, examples: Examples, batch_size: int, seed: int | None = None) -> None:
+        """Shuffle by `seed`; None keeps the order (of lengths, where they differ)."""
+        super().__init__()
+        self.examples = examples
+        self._size = batch_size
+        self._seed = seed
+        self._lengths = _lengths(examples.inputs)
+        self._looking = True
+        self.begin(0)
+
+    def begin(self, epoch: int, start: int = 0) -> None:
+        """Turn to an epoch, and in it to batch `start` (a resumed run goes on in the middle)."""
+        order = np.arange(len(self.examples))
+        if self._seed is not None:
+            order = np.random.default_rng([self._seed, epoch]).permutation(order)
+        plan = self._plan(order)
+        if self._seed is not None:
+            shuffled = np.random.default_rng([self._seed, epoch, 1]).permutation(len(plan))
+            plan = [plan[place] for place in shuffled]
+        self.plan, self.start = plan, start
+
+    @property
+    def num_batches(self) -> int:
+        """Batches left in this epoch."""
+        return len(self.plan) - self.start
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        if self._looking and self._lengths is not None:
+            # Before the first epoch Keras takes the shapes from batches 0 and 1: show it the extremes.
+            by_length = sorted(self.plan, key=lambda batch: batch[1])
+            return self.batch(*by_length[0 if index == 0 else -1])
+        return self.batch(*self.plan[self.start + index])
+
+    def on_epoch_begin(self) -> None:
+        """Keras begins to iterate."""
+        self._looking = False
+
+    def batch(self, rows: np.ndarray, length: int) -> tuple[Any, ...]:
+        """One batch; ragged inputs are padded with 0 to `length`, and `mask` (B, length) tells what is not padding."""
+        inputs: dict[str, np.ndarray] = {}
+        for name, values in self.examples.inputs.items():
+            if isinstance(values, np.ndarray):
+                inputs[name] = values[rows]
+                continue
+            padded = np.zeros((len(rows), length), "int32")
+            mask = np.zeros((len(rows), length), "bool")
+            for place, row in enumerate(rows):
+                padded[place, : len(values[row])] = values[row]
+                mask[place, : len(values[row])] = True
+            inputs[name], inputs["mask"] = padded, mask
+        weights = self.examples.weights
+        return (inputs, self.examples.targets[rows], *(() if weights is None else (weights[rows],)))
+
+    def _plan(self, order: np.ndarray) -> list[tuple[np.ndarray, int]]:
+        """(rows, padded length) of each batch; what does not fill a batch moves up to the next length."""
+        if self._lengths is None:
+            return [(order[place : place + self._size], 0) for place in range(0, len(order), self._size)]
+        edges = _edges(self._lengths)
+        bucket = np.searchsorted(edges, self._lengths[order])
+        plan: list[tuple[np.ndarray, int]] = []
+        rest = order[:0]
+        for place, edge in enumerate(edges):
+            rows = np.concatenate([rest, order[bucket == place]])
+            full = len(rows) // self._size * self._size
+            plan += [(rows[i : i + self._size], int(edge)) for i in range(0, full, self._size)]
+            rest = rows[full:]
+        return [*plan, (rest, int(edges[-1]))] if len(rest) else plan
+
+
+def _lengths(inputs: dict[str, np.ndarray | Ragged]) -> np.ndarray | None:
+    for values in inputs.values():
+        if not isinstance(values, np.ndarray):
+            return np.array([len(row) for row in values])
+    return None
+
+
+def _edges(lengths: np.ndarray) -> np.ndarray:
+    """At most LENGTHS padded lengths, multiples of 8, so that about as many rows fall under each."""
+    shares = np.linspace(0, 1, LENGTHS + 1)[1:]
+    return np.unique(-(-np.quantile(lengths, shares, method="higher") // 8) * 8).clip(8).astype(int)

@@ -1,0 +1,67 @@
+"""Which backend, device and precision this process computes with."""
+
+from __future__ import annotations
+
+import os
+import platform
+from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from kerasllm.errors import InputError, needs
+
+with needs("train"):
+    import keras
+
+PACKAGES = ("kerasllm", "keras", "tensorflow", "jax", "torch", "numpy", "tokenizers")
+
+
+def backend() -> str:
+    """Keras' backend: tensorflow, jax or torch."""
+    return str(keras.config.backend())
+
+
+def has_gpu() -> bool:
+    """Whether the backend sees a GPU."""
+    return bool(keras.distribution.list_devices("gpu"))
+
+
+def policy(precision: str, device: str) -> str:
+    """The dtype policy for a recipe's precision: arithmetic in bfloat16 keeps the weights in float32."""
+    if precision == "auto":
+        precision = "bfloat16" if device != "cpu" and has_gpu() else "float32"
+    return "mixed_bfloat16" if precision == "bfloat16" else "float32"
+
+
+def scope(device: str) -> AbstractContextManager[Any]:
+    """Put what is built and trained inside on a device; "auto" leaves the choice to the backend."""
+    if device == "auto":
+        return nullcontext()
+    if device == "gpu" and not has_gpu():
+        raise InputError(f"device: no GPU that {backend()} can use; pip install 'kerasllm[gpu]', or device=auto")
+    return keras.device(f"{device}:0")
+
+
+def jit_compile() -> bool | str:
+    """TensorFlow's own kernels beat XLA's on small networks and skip its minutes of compiling; JAX is nothing without."""
+    return False if backend() == "tensorflow" else "auto"
+
+
+def session() -> dict[str, Any]:
+    """What the weights depend on beside the recipe and the data: a line of sessions.jsonl."""
+    return {
+        "backend": backend(),
+        "device": "gpu" if has_gpu() else "cpu",
+        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "threads": {name: value for name, value in os.environ.items() if name.endswith("_THREADS")},
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,159 @@
+"""Train a run: read, build, fit, save, score. The one path of every surface."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from kerasllm.errors import needs
+
+with needs("train"):
+    import keras
+
+from kerasllm.data import Data, Examples
+from kerasllm.recipe import Recipe
+from kerasllm.run import Run, files
+from kerasllm.run.writer import Writer
+from kerasllm.training import answer, checkpoint, devices
+from kerasllm.training.batches import Batches
+from kerasllm.training.checkpoint import Progress
+from kerasllm.training.optimizers import optimizer
+from kerasllm.training.recorder import DivergedError, Recorder, StopAskedError
+
+SCORED = 10_000  # training rows scored at most; all of the held-out ones are
+
+
+def train(
+    run: Run, writer: Writer, fingerprints: dict[str, str], source: Any, callbacks: Sequence[keras.callbacks.Callback]
+) -> None:
+    """Train to the end, to a stop, or to an error; the run's folder tells which."""
+    recipe = run.recipe
+    session = {"time": time.time(), **devices.session(), "data": fingerprints}
+    files.append_line(run.path / "sessions.jsonl", {**session, "pid": os.getpid()})
+    writer.update(phase="reading the data")
+    data = recipe.read(source)
+    files.replace_json(run.path / "card.json", data.card)
+    for part in (data.encoder, data.decoder):
+        for name, text in part.files().items():
+            files.replace(run.path / name, lambda file, text=text: file.write(text.encode()))  # type: ignore[misc]
+
+    writer.update(phase="building the network")
+    with devices.scope(recipe.device):
+        examples = data.examples(data.train)
+        examples = Examples(examples.inputs, examples.targets, recipe.weights(examples.targets))
+        model = recipe.build(data)
+        try:
+            recorder = _fit(run, writer, recipe, data, examples, model, callbacks)
+        except StopAskedError:
+            _save_model(run, model)
+            writer.end("stopped", "as asked")
+            return
+        except DivergedError as error:
+            _save_model(run, model)
+            writer.end("failed", str(error))
+            raise
+        writer.update(phase="scoring", eta=None)
+        _save_model(run, model)
+        _score(run, recipe, data, model, recorder)
+    writer.end("completed")
+
+
+def _fit(
+    run: Run,
+    writer: Writer,
+    recipe: Recipe,
+    data: Data,
+    examples: Examples,
+    model: keras.Model,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> Recorder:
+    """Compile and fit from the checkpoint, if there is one, to the last epoch; the model ends with the final weights."""
+    batches = Batches(examples, recipe.batch_size, recipe.seed)
+    held_out = Batches(data.examples(data.validation), recipe.batch_size) if data.validation else None
+    # The user's model is saved as built: compiling a twin of the same layers keeps the optimizer out of its file.
+    twin = keras.Model(model.inputs, recipe.trained_part(model), name="training")
+    twin.compile(
+        optimizer(recipe, steps=recipe.epochs * len(batches.plan)),
+        loss=recipe.loss(),
+        metrics=recipe.metrics(),
+        jit_compile=devices.jit_compile(),
+    )
+    twin.optimizer.build(twin.trainable_variables)
+    found = checkpoint.load(run.path)
+    progress = found[0] if found else Progress()
+    files.cut_lines(run.path / "history.jsonl", lambda line: line["step"] <= progress.step)
+    recorder = Recorder(writer, recipe, batches, progress)
+    recorder.set_model(twin)
+    writer.update(phase="compiling", epoch=progress.epoch, epochs=recipe.epochs)
+    try:
+        if found:
+            twin.test_on_batch(*batches.batch(*batches.plan[0]))  # makes the metrics' variables
+            recorder.restore(found[1])
+        done = progress.epoch >= recipe.epochs or 0 < recipe.early_stopping <= progress.waited
+        # A half-done epoch is a fit of its own: its dataset is shorter.
+        ends = [] if done else [progress.epoch + 1, recipe.epochs] if progress.batch else [recipe.epochs]
+        for end in ends:
+            batches.begin(progress.epoch, progress.batch)
+            twin.fit(
+                batches,
+                validation_data=held_out,
+                initial_epoch=progress.epoch,
+                epochs=end,
+                callbacks=[recorder, *callbacks],
+                verbose=0,
+                shuffle=False,
+            )
+            if twin.stop_training:
+                break
+        recorder.keep_best()
+    except StopAskedError:
+        recorder.save()
+        recorder.keep_best()
+        raise
+    except DivergedError:
+        recorder.keep_good()
+        raise
+    return recorder
+
+
+def weights_hash(model: keras.Model) -> str:
+    """SHA-256 over the weights, sorted by path: of each its path, dtype, shape and bytes."""
+    digest = hashlib.sha256()
+    for weight in sorted(model.weights, key=lambda weight: weight.path):
+        value = keras.ops.convert_to_numpy(weight)
+        digest.update(f"{weight.path} {value.dtype} {value.shape}\n".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()
+
+
+def _save_model(run: Run, model: keras.Model) -> None:
+    path = run.path / "model.keras"
+    with files.replacing(path) as temporary:
+        model.save(temporary)
+
+
+def _score(run: Run, recipe: Recipe, data: Data, model: keras.Model, recorder: Recorder) -> None:
+    """Write scores.json and the figures; the main split is the test rows, else validation, else training."""
+    report: dict[str, Any] = {"weights": weights_hash(model), "splits": {}}
+    pictures: dict[str, Any] = {}
+    for name, rows in (("train", answer.first(data.train, SCORED)), ("validation", data.validation), ("test", data.test)):
+        if rows:
+            outputs = answer.outputs(model, data.encoder.encode(rows.features))
+            report["splits"][name] = recipe.score(rows.truth, outputs, data.decoder)
+            report["split"] = name
+            pictures = recipe.figures(rows.truth, outputs, data.decoder)
+    if recipe.early_stopping:
+        report["best_epoch"] = recorder.progress.best_epoch
+    files.replace_json(run.path / "scores.json", report)
+
+    from kerasllm import figures
+
+    curves = [name for name in ("loss", "accuracy") if run.epochs and name in run.epochs[0]]
+    pictures |= {f"curve_{name}": figures.curve(run.epochs, name) for name in curves}
+    (run.path / "figures").mkdir(exist_ok=True)
+    for name, picture in pictures.items():
+        with files.replacing(run.path / "figures" / f"{name}.png") as temporary:
+            figures.save(picture, temporary)

@@ -1,0 +1,57 @@
+"""The recipe's optimizer and the way its learning rate goes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+
+from kerasllm.errors import InputError
+from kerasllm.recipe import Recipe
+
+
+def optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
+    """The recipe's optimizer with its learning rate's schedule over `steps` batches."""
+    rate: Any = recipe.learning_rate
+    warmup = round(recipe.warmup * steps)
+    if recipe.schedule != "constant" or warmup:
+        rate = LearningRate(recipe.learning_rate, recipe.schedule, steps, warmup)
+    kinds = {
+        "adam": keras.optimizers.Adam,
+        "adamw": keras.optimizers.AdamW,
+        "sgd": keras.optimizers.SGD,
+        "rmsprop": keras.optimizers.RMSprop,
+        "adagrad": keras.optimizers.Adagrad,
+    }
+    options: dict[str, Any] = {"learning_rate": rate, "clipnorm": recipe.clipnorm or None, "name": "optimizer"}
+    if recipe.optimizer in ("sgd", "rmsprop"):
+        options["momentum"] = recipe.momentum
+    elif recipe.momentum:
+        raise InputError(f"momentum is for sgd and rmsprop, not {recipe.optimizer}")
+    # AdamW has a decay of its own by default: 0 must mean none.
+    options["weight_decay"] = recipe.weight_decay if recipe.optimizer == "adamw" else recipe.weight_decay or None
+    return kinds[recipe.optimizer](**options)
+
+
+class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
+    """Rise from 0 over `warmup` steps, then stay, or fall to 0 at `steps`, in a line or half a cosine."""
+
+    def __init__(self, peak: float, shape: str, steps: int, warmup: int) -> None:
+        self.peak, self.shape, self.steps, self.warmup = peak, shape, steps, warmup
+
+    def __call__(self, step: Any) -> Any:
+        ops = keras.ops
+        now = ops.cast(step, "float32")
+        share = ops.clip((now - self.warmup) / max(1, self.steps - self.warmup), 0.0, 1.0)
+        fall = {
+            "constant": lambda: ops.ones_like(share),
+            "linear": lambda: 1.0 - share,
+            "cosine": lambda: 0.5 * (1.0 + ops.cos(math.pi * share)),
+        }[self.shape]()
+        rise = ops.minimum((now + 1.0) / max(1, self.warmup), 1.0) if self.warmup else 1.0
+        return self.peak * fall * rise
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {"peak": self.peak, "shape": self.shape, "steps": self.steps, "warmup": self.warmup}
