@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kerasllm.errors import InputError
@@ -18,6 +17,7 @@ from kerasllm.run import Run, create
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
     from matplotlib.figure import Figure
 
     from kerasllm.data import Data, Decoder, Encoder, Rows
@@ -168,7 +168,7 @@ class Recipe(BaseModel, ABC):
         recipe = self.anchored()
         fingerprints = recipe.fingerprints(data)
         replayable = data is None and not callbacks
-        run = recipe._reserved() or create(recipe, runs, name, surface, replayable)
+        run = recipe.reserved() or create(recipe, runs, name, surface, replayable)
         return _train(run, fingerprints, data, callbacks)
 
     def fingerprints(self, source: Any = None) -> dict[str, str]:
@@ -180,7 +180,7 @@ class Recipe(BaseModel, ABC):
             raise InputError("data: name a CSV or Parquet file, or a sample such as sample:houses")
         return {name: fingerprint(file) for name, file in files.items()}
 
-    def _reserved(self) -> Run | None:
+    def reserved(self) -> Run | None:
         """The run that another process reserved for this one (KERASLLM_RUN), while it waits for these parameters."""
         path = os.environ.get("KERASLLM_RUN")
         if not path or not (Path(path) / "run.json").exists():
@@ -211,6 +211,8 @@ class Classifier(Recipe):
 
     def weights(self, targets: np.ndarray) -> np.ndarray | None:
         """As scikit-learn's "balanced": rows / (classes x the class's rows)."""
+        import numpy as np
+
         if self.class_weights == "none":
             return None
         counts = np.bincount(targets)
@@ -247,13 +249,13 @@ class Regressor(Recipe):
         """RMSE, MAE and R², with a mean predictor's beside them."""
         from kerasllm.evaluate import regression
 
-        return regression(truth, np.ravel(outputs).tolist(), decoder.mean)
+        return regression(truth, outputs.ravel().tolist(), decoder.mean)
 
     def figures(self, truth: Sequence[Any], outputs: np.ndarray, decoder: Any) -> dict[str, Figure]:
         """Predicted against true."""
         from kerasllm import figures
 
-        return {"predicted_against_true": figures.predicted_against_true(truth, np.ravel(outputs).tolist(), decoder.name)}
+        return {"predicted_against_true": figures.predicted_against_true(truth, outputs.ravel().tolist(), decoder.name)}
 
 
 def resume(run: Run) -> Run:
@@ -281,14 +283,23 @@ def resume(run: Run) -> Run:
 
 
 def _train(run: Run, fingerprints: dict[str, str], source: Any, callbacks: Sequence[Any]) -> Run:
+    from kerasllm.run import files
     from kerasllm.run.writer import Writer
 
     with Writer(run) as writer:
         writer.start()
         with writer.signals():
+            # Most mistakes are in the data: they are told before the seconds that Keras takes to import.
+            writer.update(phase="reading the data")
+            data = run.recipe.read(source)
+            files.replace_json(run.path / "card.json", data.card)
+            for part in (data.encoder, data.decoder):
+                for name, text in part.files().items():
+                    files.replace(run.path / name, lambda file, text=text: file.write(text.encode()))
+            writer.update(phase="loading Keras")
             from kerasllm.training import fit
 
-            fit.train(run, writer, fingerprints, source, callbacks)
+            fit.train(run, writer, data, fingerprints, callbacks)
     return run
 
 

@@ -15,6 +15,7 @@ from kerasllm.run.process import is_alive
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
     import pandas as pd
 
     from kerasllm.recipe import Recipe
@@ -118,16 +119,28 @@ class Run:
         return load_model(self)
 
     def predict(self, rows: Any) -> list[dict[str, Any]]:
-        """Answer rows: texts, mappings of columns, or a DataFrame -> a dictionary per row."""
-        from kerasllm.training.answer import predict
+        """Answer rows -> {"label", "probabilities"} or {target: number} each.
 
-        return predict(self, rows)
+        Rows are texts, mappings of columns, a DataFrame, or bare values where there is one column.
+        """
+        from kerasllm import encoders
+
+        encoder, decoder = encoders.load(self.path)
+        inputs = encoder.encode(encoder.rows(rows))
+        return decoder.decode(self._outputs(inputs)) if len(rows) else []
 
     def evaluate(self, data: Any) -> dict[str, Any]:
         """Score the model on new labelled rows: a file, DataFrame or rows."""
-        from kerasllm.training.answer import evaluate
+        from kerasllm import encoders
 
-        return evaluate(self, data)
+        encoder, decoder = encoders.load(self.path)
+        rows = self.recipe.labelled(data, encoder, decoder)
+        return self.recipe.score(rows.truth, self._outputs(encoder.encode(rows.features)), decoder)
+
+    def _outputs(self, inputs: dict[str, Any]) -> np.ndarray:
+        from kerasllm.training.answer import outputs
+
+        return outputs(self.model, inputs)
 
     def stop(self) -> None:
         """Ask the trainer to stop; it does within one batch, and saves a valid model and a checkpoint."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kerasllm.errors import InputError, needs
+from kerasllm.errors import InputError
 
-with needs("train"):
-    import keras
+import keras
 
 import numpy as np
 
@@ -40,21 +39,6 @@ def outputs(model: keras.Model, inputs: dict[str, Any]) -> np.ndarray:
         found[rows] = answers
     assert found is not None
     return found
-
-
-def predict(run: Run, rows: Any) -> list[dict[str, Any]]:
-    """A dictionary per row: {"label", "probabilities"} or {target: number}."""
-    encoder, decoder = encoders.load(run.path)
-    given = encoder.rows(rows)
-    return decoder.decode(outputs(run.model, encoder.encode(given))) if len(given) else []
-
-
-def evaluate(run: Run, source: Any) -> dict[str, Any]:
-    """Scores on new labelled rows."""
-    coders = encoders.load(run.path)
-    rows = run.recipe.labelled(source, *coders)
-    answers = outputs(run.model, coders[0].encode(rows.features))
-    return run.recipe.score(rows.truth, answers, coders[1])
 
 
 def first(rows: Rows, most: int) -> Rows:

@@ -8,10 +8,9 @@ from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from kerasllm.errors import InputError, needs
+from kerasllm.errors import InputError
 
-with needs("train"):
-    import keras
+import keras
 
 PACKAGES = ("kerasllm", "keras", "tensorflow", "jax", "torch", "numpy", "tokenizers")
 

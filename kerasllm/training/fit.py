@@ -8,10 +8,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from kerasllm.errors import needs
 
-with needs("train"):
-    import keras
+import keras
 
 from kerasllm.data import Data, Examples
 from kerasllm.recipe import Recipe
@@ -27,19 +25,12 @@ SCORED = 10_000  # training rows scored at most; all of the held-out ones are
 
 
 def train(
-    run: Run, writer: Writer, fingerprints: dict[str, str], source: Any, callbacks: Sequence[keras.callbacks.Callback]
+    run: Run, writer: Writer, data: Data, fingerprints: dict[str, str], callbacks: Sequence[keras.callbacks.Callback]
 ) -> None:
     """Train to the end, to a stop, or to an error; the run's folder tells which."""
     recipe = run.recipe
-    session = {"time": time.time(), **devices.session(), "data": fingerprints}
-    files.append_line(run.path / "sessions.jsonl", {**session, "pid": os.getpid()})
-    writer.update(phase="reading the data")
-    data = recipe.read(source)
-    files.replace_json(run.path / "card.json", data.card)
-    for part in (data.encoder, data.decoder):
-        for name, text in part.files().items():
-            files.replace(run.path / name, lambda file, text=text: file.write(text.encode()))  # type: ignore[misc]
-
+    session = {"time": time.time(), "pid": os.getpid(), **devices.session(), "data": fingerprints}
+    files.append_line(run.path / "sessions.jsonl", session)
     writer.update(phase="building the network")
     with devices.scope(recipe.device):
         examples = data.examples(data.train)
