@@ -21,6 +21,7 @@ from typing import Any
 
 from kerasllm import recipes
 from kerasllm.errors import InputError, did_you_mean, needs
+from kerasllm.evaluate import flat
 from kerasllm.parameters import description
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create, files
@@ -52,6 +53,18 @@ def parameters(recipe: type[Recipe], namespace: Mapping[str, Any]) -> Recipe:
                     if isinstance(target, ast.Name) and target.id not in recipe.model_fields:
                         raise InputError(f"no parameter {target.id!r}{did_you_mean(target.id, recipe.model_fields)}")
     return recipe(**{name: namespace[name] for name in recipe.model_fields if name in namespace})
+
+
+def show(run: Run) -> None:
+    """Display a run's scores and figures in the notebook, and keep them in it."""
+    import pandas as pd
+    from IPython.display import Image, display
+
+    splits = {name: flat(scores) for name, scores in run.report.get("splits", {}).items()}
+    if splits:
+        display(pd.DataFrame(splits).drop(index="main"))
+    for figure in sorted((run.path / "figures").glob("*.png")):
+        display(Image(filename=str(figure)))
 
 
 def template(recipe: str) -> Path:
@@ -153,7 +166,6 @@ def _first(recipe: type[Recipe]) -> Any:
             ),
             new_code_cell("run = recipe.train(surface=\"notebook\")\nrun"),
             new_code_cell("run.history.tail()"),
-            new_code_cell("run.scores"),
             new_code_cell("from kerasllm.notebook import show\n\nshow(run)"),
         ]
     )

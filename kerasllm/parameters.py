@@ -58,14 +58,16 @@ def description(field: FieldInfo, language: str = "en") -> str:
 
 
 def bounds(field: FieldInfo) -> str:
-    """The field's bounds as one word: `1..100`, `>0..1`, `>=0`, or ""."""
+    """The field's bounds as one word: `1..100`, `>0..1`, `0..`, or "" (no sign that papermill takes for a value's)."""
     low = high = ""
     for part in field.metadata:
-        low = f"{part.ge:g}" if hasattr(part, "ge") else f">{part.gt:g}" if hasattr(part, "gt") else low
-        high = f"{part.le:g}" if hasattr(part, "le") else f"<{part.lt:g}" if hasattr(part, "lt") else high
-    if low and high:
-        return f"{low}..{high}"
-    return (low if low.startswith(">") else f">={low}") if low else (f"<={high}" if high else "")
+        low = _plain(part.ge) if hasattr(part, "ge") else f">{_plain(part.gt)}" if hasattr(part, "gt") else low
+        high = _plain(part.le) if hasattr(part, "le") else f"<{_plain(part.lt)}" if hasattr(part, "lt") else high
+    return f"{low}..{high}" if low or high else ""
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if number == int(number) else str(number)
 
 
 def check_drawable(recipe: type[BaseModel]) -> None:

@@ -127,7 +127,7 @@ class Run:
 
         encoder, decoder = encoders.load(self.path)
         inputs = encoder.encode(encoder.rows(rows))
-        return decoder.decode(self._outputs(inputs)) if len(rows) else []
+        return decoder.decode(self._outputs(inputs)) if len(next(iter(inputs.values()))) else []
 
     def evaluate(self, data: Any) -> dict[str, Any]:
         """Score the model on new labelled rows: a file, DataFrame or rows."""

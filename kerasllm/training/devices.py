@@ -22,7 +22,11 @@ def backend() -> str:
 
 def has_gpu() -> bool:
     """Whether the backend sees a GPU."""
-    return bool(keras.distribution.list_devices("gpu"))
+    if backend() == "torch":  # Keras has no distribution there
+        import torch
+
+        return bool(torch.cuda.is_available())
+    return any(name.startswith(("gpu", "cuda")) for name in keras.distribution.list_devices())
 
 
 def policy(precision: str, device: str) -> str:
