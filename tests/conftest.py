@@ -1,0 +1,55 @@
+"""What the tests share: real data where it is at hand, a folder for runs, and the command line in a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The real data sets beside the checkout; CI has them, users do not."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the shared data sets are not beside this checkout")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test has a folder of runs of its own."""
+    folder = tmp_path / "runs"
+    monkeypatch.setenv("KERASLLM_RUNS", str(folder))
+    monkeypatch.delenv("KERASLLM_RUN", raising=False)
+    return folder
+
+
+@pytest.fixture
+def kerasllm(runs: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line in a process of its own, in an empty folder."""
+
+    def call(*words: str, backend: str = "tensorflow", **options: Any) -> subprocess.CompletedProcess[str]:
+        # ipykernel and TensorFlow log to stderr unless told otherwise; our own lines are what is looked at.
+        environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONWARNINGS": "default"}
+        environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+        return subprocess.run(
+            [sys.executable, "-m", "kerasllm", *words],
+            env=environment, cwd=tmp_path, text=True, capture_output=True, timeout=300, **options,
+        )  # fmt: skip
+
+    return call
+
+
+def last_json(output: str) -> dict[str, Any]:
+    """The JSON object that ends a command's stdout."""
+    found: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
+    return found

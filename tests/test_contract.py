@@ -1,0 +1,269 @@
+"""What every recipe keeps, whoever wrote it: the same weights on every surface, kills that cost nothing, all backends.
+
+A new recipe is tested by being there: these tests ask `recipes.names()`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kerasllm as package
+from kerasllm import recipes
+from kerasllm.run import Run, create
+from tests.conftest import ROOT, last_json
+
+pytestmark = pytest.mark.slow
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+BACKENDS = ["tensorflow", "jax"]
+
+
+def hard(name: str, **more: Any) -> dict[str, Any]:
+    """Settings under which going on exactly is hardest: shuffling, a schedule, dropout, early stopping."""
+    fields = recipes.find(name).model_fields
+    wanted = {"epochs": 3, "batch_size": 16, "optimizer": "adam", "schedule": "cosine", "warmup": 0.1, "validation": "0.15",
+              "early_stopping": 40, "dropout": 0.4, "seed": 7}  # fmt: skip
+    return {key: value for key, value in {**wanted, **more}.items() if key in fields}
+
+
+def flags(values: dict[str, Any]) -> list[str]:
+    return [word for key, value in values.items() for word in (f"--{key.replace('_', '-')}", str(value))]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", recipes.names())
+def test_one_seed_gives_the_same_weights_on_three_surfaces(name: str, backend: str, kerasllm: Call) -> None:
+    values = hard(name)
+    by_command = kerasllm("train", name, *flags(values), "--json", backend=backend)
+    assert by_command.returncode == 0, by_command.stderr
+
+    pairs = [word for key, value in values.items() for word in ("-p", key, str(value))]
+    by_notebook = kerasllm("notebook", name, *pairs, "--json", backend=backend)
+    assert by_notebook.returncode == 0, by_notebook.stderr
+
+    code = (
+        "import sys, json; from kerasllm import recipes\n"
+        "run = recipes.find(sys.argv[1])(**json.loads(sys.argv[2])).train()\n"
+        "print(json.dumps({'run': str(run.path)}))"
+    )
+    by_python = subprocess.run(
+        [sys.executable, "-c", code, name, json.dumps(values)],
+        env={**os.environ, "KERAS_BACKEND": backend}, text=True, capture_output=True, check=True,
+    )  # fmt: skip
+
+    found = [Run(Path(last_json(done.stdout)["run"])) for done in (by_command, by_notebook, by_python)]
+    assert [run.asked["surface"] for run in found] == ["cli", "notebook", "python"]
+    assert [run.sessions[0]["backend"] for run in found] == [backend] * 3
+    assert len({run.report["weights"] for run in found}) == 1
+    assert len({json.dumps(run.scores) for run in found}) == 1
+    shown = last_json(kerasllm("show", str(found[0].path), "--json").stdout)
+    assert shown["weights"] == found[0].report["weights"]
+
+
+def child(run: Run, fatal: int, backend: str = "tensorflow") -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.killed", str(run.path), str(fatal)],
+        cwd=ROOT, env={**os.environ, "KERAS_BACKEND": backend}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+class Reader(threading.Thread):
+    """Reads a run all the while, as a panel does; what it sees must never be broken."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(daemon=True)
+        self.run_read, self.states, self.error, self.done = run, set[str](), None, False
+
+    def run(self) -> None:
+        try:
+            while not self.done:
+                self.states.add(self.run_read.state)
+                _ = self.run_read.status, self.run_read.scores, self.run_read.card, self.run_read.sessions
+                steps = [line["step"] for line in self.run_read.epochs]
+                assert steps == sorted(steps)
+        except BaseException as error:
+            self.error = error
+
+
+def wait_for_training(run: Run, process: subprocess.Popen[bytes]) -> bool:
+    while process.poll() is None:
+        if run.status.get("phase") == "training":
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def kill_and_compare(name: str, backend: str, kills: int, inside: int, epochs: int) -> None:
+    """Train once unbroken, once killed `kills` times, `inside` of them in a checkpoint write; compare the weights."""
+    values = hard(name, epochs=epochs, checkpoint_minutes=0.002)
+    whole, broken = (create(recipes.find(name)(**values), name=kind) for kind in ("whole", "broken"))
+    assert child(whole, 0, backend).wait() == 0
+    draw = random.Random(name)
+    reader = Reader(broken)
+    reader.start()
+    killed = 0
+    for attempt in range(4 * kills):
+        if killed == kills:
+            break
+        process = child(broken, 1 + draw.randrange(4) if attempt < inside else 0, backend)
+        if attempt >= inside:
+            # Some die while they still load, most while they train.
+            if draw.random() < 0.2:
+                time.sleep(draw.uniform(0.1, 4.0))
+            elif wait_for_training(broken, process):
+                time.sleep(draw.uniform(0.0, 0.6))
+            process.kill()
+        if process.wait() == -signal.SIGKILL:
+            killed += 1
+            assert broken.state == "gone" or not broken.sessions
+    assert killed == kills
+    assert child(broken, 0, backend).wait() == 0
+    reader.done = True
+    reader.join()
+    assert reader.error is None, reader.error
+    assert {"gone", "running"} <= reader.states
+    assert broken.state == "completed"
+    assert broken.report["weights"] == whole.report["weights"]
+    assert broken.report["splits"] == whole.report["splits"]
+    assert [line["loss"] for line in broken.epochs] == [line["loss"] for line in whole.epochs]
+    assert len(broken.sessions) == len([line for line in broken.sessions if line["data"]])
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_ten_kills_cost_nothing(name: str) -> None:
+    kill_and_compare(name, "tensorflow", kills=10, inside=3, epochs=60)
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_kills_cost_nothing_on_jax(name: str) -> None:
+    kill_and_compare(name, "jax", kills=3, inside=1, epochs=60)
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_torch_trains_an_epoch_and_predicts_as_tensorflow_does(name: str, kerasllm: Call) -> None:
+    pytest.importorskip("torch", reason="the torch backend is not installed")
+    trained = kerasllm("train", name, *flags(hard(name, epochs=1)), "--json", backend="torch")
+    assert trained.returncode == 0, trained.stderr
+    run = Run(Path(last_json(trained.stdout)["run"]))
+    data = run.asked["parameters"]["data"]
+    code = (
+        "import sys, json; from kerasllm.data.files import read; import kerasllm; "
+        "columns = read(sys.argv[2]).columns; "
+        "print(json.dumps(kerasllm.open(sys.argv[1]).predict({name: cells[:20] for name, cells in columns.items()})))"
+    )
+    answers = []
+    for backend in ("torch", "tensorflow", "jax"):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(run.path), data],
+            env={**os.environ, "KERAS_BACKEND": backend}, text=True, capture_output=True, check=True,
+        )  # fmt: skip
+        answers.append(json.loads(done.stdout.splitlines()[-1]))
+    for other in answers[1:]:
+        for mine, theirs in zip(answers[0], other, strict=True):
+            assert numbers(mine) == pytest.approx(numbers(theirs), rel=1e-4, abs=1e-5)
+
+
+def numbers(answer: dict[str, Any]) -> list[float]:
+    return sorted(answer["probabilities"].values()) if "probabilities" in answer else list(answer.values())
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Run]]:
+    """Each recipe trained once, shortly, in this process."""
+    folder = tmp_path_factory.mktemp("trained")
+    yield {name: recipes.find(name)(**hard(name)).train(runs=folder) for name in recipes.names()}
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_the_model_file_loads_without_kerasllm_and_answers_the_same(name: str, trained: dict[str, Run]) -> None:
+    run = trained[name]
+    data = run.recipe.read()
+    rows = data.train.features if isinstance(data.train.features, list) else data.train.features
+    inputs = data.encoder.encode(rows[:8] if isinstance(rows, list) else {key: cells[:8] for key, cells in rows.items()})
+    from kerasllm.training.answer import outputs
+
+    expected = outputs(run.model, inputs)
+    code = (
+        "import sys, keras, numpy as np\n"
+        "model = keras.saving.load_model(sys.argv[1], compile=False)\n"
+        "assert not any(name.startswith('kerasllm') for name in sys.modules)\n"
+        "print([layer.name for layer in model.layers][:0], model.count_params())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(run.path / "model.keras")], text=True, capture_output=True, check=True
+    )
+    assert str(run.model.count_params()) in done.stdout
+    import keras
+
+    again = outputs(keras.saving.load_model(run.path / "model.keras", compile=False), inputs)
+    assert (again == expected).all()
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_inputs_and_outputs_are_named_and_every_layer_too(name: str, trained: dict[str, Run]) -> None:
+    model = trained[name].model
+    assert {tensor.name for tensor in model.inputs} <= {"ids", "mask", "numbers", "categories", "pixels"}
+    assert model.output_names in (["logits"], ["value"])
+    for weight in model.weights:
+        assert not any(part[-1].isdigit() and part.rsplit("_", 1)[0] in ("dense", "embedding") for part in weight.path.split("/"))
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_a_run_folder_holds_all_its_results(name: str, trained: dict[str, Run]) -> None:
+    run = trained[name]
+    names = {path.name for path in run.path.iterdir()}
+    assert {"run.json", "sessions.jsonl", "status.json", "history.jsonl", "card.json", "model.keras", "scores.json"} <= names
+    assert list((run.path / "figures").glob("*.png"))
+    assert run.state == "completed"
+    assert len(run.history) == 3
+    assert run.scores["rows"] > 0
+    assert run.scores["main"] in run.scores
+    assert run.status["step"] == run.status["steps"]
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_predict_and_evaluate_agree_with_the_scores(name: str, trained: dict[str, Run]) -> None:
+    run = trained[name]
+    data = run.recipe.read()
+    assert data.test is not None
+    answers = run.predict(data.test.features)
+    assert len(answers) == len(data.test) == run.scores["rows"]
+    assert run.predict([]) == []
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_the_users_keras_and_random_state_are_left_as_they_were(name: str) -> None:
+    import keras
+    import numpy as np
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    random.seed(1)
+    np.random.seed(1)
+    before = (random.getstate(), np.random.get_state()[1].tolist())
+    try:
+        run = recipes.find(name)(**hard(name, epochs=1)).train()
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        assert (random.getstate(), np.random.get_state()[1].tolist()) == before
+        assert all(weight.dtype in ("float32", "int32") for weight in run.model.weights)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_a_completed_run_is_left_as_it_is(name: str, trained: dict[str, Run]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in trained[name].path.rglob("*")}
+    assert trained[name].resume().path == trained[name].path
+    assert {path: path.stat().st_mtime_ns for path in trained[name].path.rglob("*")} == before
+    assert package.open(trained[name].path).state == "completed"

@@ -1,0 +1,84 @@
+"""Parameters: declared once, bounded, drawable, and refused in one line."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pytest
+
+from kerasllm import recipes
+from kerasllm.errors import InputError
+from kerasllm.parameters import GROUPS, bounds, description, drawing, parameter
+from kerasllm.recipe import Regressor
+from kerasllm.recipes.linear_regression import LinearRegression
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_field_is_described_in_both_languages_and_has_a_group(name: str) -> None:
+    recipe = recipes.find(name)
+    assert recipe.name() == name
+    assert recipe.summary().endswith(".")
+    assert recipe.zh
+    for field_name, field in recipe.model_fields.items():
+        assert field.description, field_name
+        assert any("\u4e00" <= character <= "\u9fff" for character in drawing(field)["zh"]), field_name
+        assert drawing(field)["group"] in GROUPS
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_the_defaults_are_valid(name: str) -> None:
+    recipe = recipes.find(name)
+    assert recipe(**recipe().model_dump()) == recipe()
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"epoch": 3}, "no parameter 'epoch'; did you mean 'epochs'?"),
+        ({"epochs": 0}, "epochs: 0 should be greater than or equal to 1"),
+        ({"epochs": "many"}, "epochs: 'many' should be a valid integer, unable to parse string as an integer"),
+        ({"learning_rate": float("nan")}, "learning_rate: nan should be a finite number"),
+        ({"optimizer": "adm"}, "optimizer: 'adm' should be 'adam', 'adamw', 'sgd', 'rmsprop' or 'adagrad'"),
+    ],
+)
+def test_a_wrong_value_is_one_line(values: dict[str, Any], line: str) -> None:
+    with pytest.raises(InputError) as caught:
+        LinearRegression(**values)
+    assert str(caught.value) == line
+
+
+def test_numbers_given_for_a_share_become_text() -> None:
+    assert LinearRegression(test=0.25).test == "0.25"  # type: ignore[arg-type]
+
+
+def test_a_field_that_no_form_can_draw_fails_at_import() -> None:
+    with pytest.raises(TypeError, match="is not bool, int, float, str or a Literal"):
+
+        class Bad(Regressor):
+            """Bad."""
+
+            sizes: list[int] = parameter([], "sizes", "大小", group="network")
+
+
+def test_a_field_declared_without_the_helper_fails_at_import() -> None:
+    with pytest.raises(TypeError, match="declare it with parameter"):
+
+        class Bad(Regressor):
+            """Bad."""
+
+            size: int = 3
+
+
+def test_bounds_are_shown_as_one_word() -> None:
+    class Shown(Regressor):
+        """Shown."""
+
+        both: int = parameter(1, "b", "两", group="network", ge=1, le=9)
+        above: float = parameter(1.0, "a", "上", group="network", gt=0)
+        free: Literal["x", "y"] = parameter("x", "f", "无", group="network")
+        unit: float = parameter(1.0, "u", "单位", group="network", ge=0, unit="minutes")
+
+    fields = Shown.model_fields
+    assert [bounds(fields[name]) for name in ("both", "above", "free")] == ["1..9", ">0..", ""]
+    assert description(fields["unit"]) == "u (minutes; 0..)"
+    assert description(fields["unit"], "zh") == "单位 (minutes; 0..)"

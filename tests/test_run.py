@@ -1,0 +1,211 @@
+"""The run folder: never torn, opened by any name, honest about its process. No Keras here."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import kerasllm
+from kerasllm.errors import InputError
+from kerasllm.recipes.linear_regression import LinearRegression
+from kerasllm.run import Run, create, files, watch
+from kerasllm.run.process import SILENCE, myself
+from kerasllm.run.writer import Writer
+
+
+def a_run(name: str = "") -> Run:
+    return create(LinearRegression(data="sample:line"), name=name)
+
+
+def write_status(run: Run, **status: object) -> None:
+    files.replace_json(run.path / "status.json", {"heartbeat": time.time(), **status})
+
+
+def test_a_new_run_says_what_was_asked() -> None:
+    run = a_run()
+    asked = json.loads((run.path / "run.json").read_text("utf-8"))
+    assert asked["recipe"] == "linear_regression"
+    assert asked["parameters"] == LinearRegression(data="sample:line").model_dump()
+    assert asked["format"] == 1
+    assert run.state == "queued"
+    assert run.recipe == LinearRegression(data="sample:line")
+    assert run.scores == {}
+    assert run.epochs == []
+
+
+def test_runs_made_in_the_same_second_have_names_of_their_own() -> None:
+    assert len({a_run().name for _ in range(3)}) == 3
+
+
+def test_a_name_is_taken_once() -> None:
+    a_run("mine")
+    with pytest.raises(InputError, match="exists already"):
+        a_run("mine")
+
+
+@pytest.mark.parametrize("name", ["../out", "a/b", ".hidden"])
+def test_a_name_is_no_path(name: str) -> None:
+    with pytest.raises(InputError, match="one folder's name"):
+        a_run(name)
+
+
+def test_a_run_is_opened_by_path_name_beginning_or_last(runs: Path) -> None:
+    first, second = a_run("alpha"), a_run("beta")
+    assert kerasllm.open(first.path).path == first.path
+    assert kerasllm.open("alpha").path == first.path
+    assert kerasllm.open("be").path == second.path
+    assert kerasllm.open("last").path == second.path
+    assert [run.name for run in kerasllm.runs()] == ["beta", "alpha"]
+
+
+def test_an_ambiguous_or_unknown_run_is_one_line() -> None:
+    a_run("alpha-1"), a_run("alpha-2")
+    with pytest.raises(InputError, match="2 runs begin with 'alpha'"):
+        kerasllm.open("alpha")
+    with pytest.raises(InputError, match="did you mean 'alpha-1'"):
+        kerasllm.open("alpa-1")
+    assert kerasllm.open("alpha-1").name == "alpha-1"
+
+
+def test_a_full_name_wins_over_a_longer_one() -> None:
+    a_run("one"), a_run("one-more")
+    assert kerasllm.open("one").name == "one"
+
+
+def test_a_folder_of_runs_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write runs|is no folder"):
+        create(LinearRegression(), tmp_path / "file")
+
+
+def test_a_run_of_a_newer_format_is_refused() -> None:
+    run = a_run()
+    files.replace_json(run.path / "run.json", {**run.asked, "format": 99})
+    with pytest.raises(InputError, match="newer kerasllm"):
+        _ = Run(run.path).asked
+
+
+def test_a_vanished_process_reads_as_gone() -> None:
+    run = a_run()
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    write_status(run, state="running", **{**myself(), "pid": child.pid, "pid_started": _started(child.pid)})
+    assert run.state == "running"
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert run.state == "gone"
+
+
+def test_a_pid_used_again_is_not_the_trainer() -> None:
+    run = a_run()
+    write_status(run, state="running", **{**myself(), "pid_started": 1.0})
+    assert run.state == "gone"
+
+
+def test_from_another_host_the_heartbeat_decides() -> None:
+    run = a_run()
+    write_status(run, state="running", pid=1, pid_started=1.0, host="elsewhere")
+    assert run.state == "running"
+    write_status(run, state="running", pid=1, pid_started=1.0, host="elsewhere", heartbeat=time.time() - SILENCE - 1)
+    assert run.state == "gone"
+
+
+def test_a_stop_that_was_asked_reads_as_stopping() -> None:
+    run = a_run()
+    write_status(run, state="running", **myself())
+    run.stop()
+    assert run.state == "stopping"
+
+
+def test_an_ended_run_cannot_be_stopped() -> None:
+    run = a_run()
+    write_status(run, state="completed")
+    with pytest.raises(InputError, match="completed already"):
+        run.stop()
+
+
+def test_a_torn_tail_of_the_curve_is_left_out() -> None:
+    run = a_run()
+    files.append_line(run.path / "history.jsonl", {"kind": "epoch", "epoch": 1, "step": 5, "loss": 0.5})
+    with (run.path / "history.jsonl").open("ab") as file:
+        file.write(b'{"kind": "epoch", "epo')
+    assert [line["loss"] for line in run.epochs] == [0.5]
+
+
+def test_what_is_written_replaces_whole_files(tmp_path: Path) -> None:
+    path = tmp_path / "status.json"
+    files.replace_json(path, {"loss": float("nan"), "name": "退款"})
+    assert json.loads(path.read_text("utf-8")) == {"loss": None, "name": "退款"}
+
+    def broken(file: object) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        files.replace(path, broken)
+    assert json.loads(path.read_text("utf-8"))["name"] == "退款"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_second_writer_is_refused_while_the_first_lives() -> None:
+    run = a_run()
+    with Writer(run) as first:
+        first.start()
+        with pytest.raises(InputError, match=f"being trained already \\(process {os.getpid()}\\)"), Writer(run):
+            pass
+        first.end("completed")
+    assert run.state == "completed"
+
+
+def test_an_error_inside_the_writer_reads_as_failed_with_its_reason() -> None:
+    run = a_run()
+    with pytest.raises(ValueError, match="boom"), Writer(run) as writer:
+        writer.start()
+        raise ValueError("boom")
+    assert run.state == "failed"
+    assert run.status["message"] == "ValueError: boom"
+
+
+def test_the_status_goes_on_beating_while_the_trainer_is_busy() -> None:
+    run = a_run()
+    with Writer(run) as writer:
+        writer.start()
+        before = run.status["heartbeat"]
+        time.sleep(2.5)
+        assert run.status["heartbeat"] > before
+        writer.end("completed")
+
+
+def test_a_status_that_cannot_be_written_stops_the_trainer() -> None:
+    run = a_run()
+    with Writer(run) as writer:
+        writer.start()
+        writer._failure = OSError(28, "No space left on device")
+        time.sleep(0.15)
+        with pytest.raises(OSError, match="No space left"):
+            writer.stop_asked()
+        writer.end("failed")
+
+
+def test_watching_ends_with_the_run_and_shows_each_epoch_once() -> None:
+    run = a_run()
+    write_status(run, state="running", **myself())
+    looks = watch(run, interval=0)
+    files.append_line(run.path / "history.jsonl", {"kind": "epoch", "epoch": 1, "step": 5})
+    assert [line["epoch"] for line in next(looks)["epochs"]] == [1]
+    files.append_line(run.path / "history.jsonl", {"kind": "epoch", "epoch": 2, "step": 10})
+    write_status(run, state="completed")
+    last = list(looks)[-1]
+    assert last["state"] == "completed"
+    assert [line["epoch"] for line in last["epochs"]] == [2]
+
+
+def _started(pid: int) -> float:
+    import psutil
+
+    return float(psutil.Process(pid).create_time())
