@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +27,7 @@ DATES = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M:%S",
     "%Y/%m/%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y%m%dT%H%M%S", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y",
 )  # fmt: skip
+DIGIT = re.compile(r"\d")
 FEW_NGRAMS = 5_000  # below, n-grams that occur once are learned too
 
 
@@ -33,24 +35,32 @@ def is_missing(cell: Any) -> bool:
     """Whether a cell holds no value: empty, NaN, or a word such as NA or null."""
     if isinstance(cell, str):
         return cell.strip().lower() in MISSING
-    return cell is None or (isinstance(cell, float) and math.isnan(cell))
+    try:
+        return cell is None or bool(cell != cell)  # NaN, NaT
+    except TypeError:  # pandas.NA, which is unequal to nothing
+        return True
 
 
 def number(cell: Any) -> float | None:
     """A cell as a finite number, full-width digits too, or None."""
+    if isinstance(cell, str):
+        if "_" in cell:  # Python's 1_000; in a file it is a code
+            return None
+        cell = cell if cell.isascii() else unicodedata.normalize("NFKC", cell)
     try:
-        value = float(unicodedata.normalize("NFKC", cell) if isinstance(cell, str) else cell)
-    except (TypeError, ValueError):
+        value = float(cell)
+    except (TypeError, ValueError, OverflowError):
         return None
     return value if math.isfinite(value) else None
 
 
 def day(cell: Any, layout: str) -> float | None:
-    """A date as days since 1970-01-01, or None where it does not follow `layout`."""
+    """A date as days since 1970-01-01, or None where it is no date and does not follow `layout`."""
     try:
-        return (datetime.strptime(str(cell).strip(), layout) - datetime(1970, 1, 1)).total_seconds() / 86400
+        moment = cell if isinstance(cell, datetime) else datetime.strptime(str(cell).strip(), layout)
     except ValueError:
         return None
+    return (moment.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds() / 86400
 
 
 def category(cell: Any) -> str:
@@ -68,7 +78,7 @@ class Column:
     kind: Literal["number", "date", "category"]
     fill: float = 0.0  # what stands for a missing number: the training rows' mean
     layout: str = ""
-    categories: tuple[str, ...] = ()  # place 0 is kept for what training never saw; a missing cell is a category
+    categories: tuple[str, ...] = ()  # from place 1; 0 is what training never saw; "" a missing cell
 
 
 class TableEncoder:
@@ -85,17 +95,23 @@ class TableEncoder:
         self.categories = [column for column in self.columns if column.kind == "category"]
 
     def rows(self, given: Any) -> dict[str, list[Any]]:
-        """A DataFrame, columns, or rows (mappings, or bare values in the columns' order) -> columns.
+        """A DataFrame, columns, one row, or rows (mappings, or bare values in the columns' order) -> columns.
 
         A missing column raises InputError with its name.
         """
         if hasattr(given, "columns") and hasattr(given, "isna"):  # a DataFrame, without importing pandas
             given = {str(name): list(given[name]) for name in given.columns}
+        if _is_row(given):
+            given = [given]
         columns = given if isinstance(given, Mapping) else self._by_column(given)
         for column in self.columns:
             if column.name not in columns:
-                raise InputError(f"no column {column.name!r}{did_you_mean(column.name, columns)}")
-        return {column.name: list(columns[column.name]) for column in self.columns}
+                raise InputError(f"no column {column.name!r}{did_you_mean(column.name, map(str, columns))}")
+        wanted = {column.name: list(columns[column.name]) for column in self.columns}
+        if len({len(cells) for cells in wanted.values()}) > 1:
+            lengths = ", ".join(f"{name} {len(cells)}" for name, cells in wanted.items())
+            raise InputError(f"columns differ in length: {lengths}")
+        return wanted
 
     def encode(self, columns: Mapping[str, Sequence[Any]]) -> dict[str, np.ndarray]:
         """Encode columns; a cell that is no number where one is needed raises InputError with its place."""
@@ -116,11 +132,13 @@ class TableEncoder:
             if not isinstance(row, Mapping):
                 cells = list(row) if isinstance(row, (list, tuple, np.ndarray)) else [row]
                 if len(cells) != len(names):
-                    raise InputError(f"row {place} has {len(cells)} values; the columns are: {', '.join(names)}")
+                    raise InputError(
+                        f"row {place} has {len(cells)} values; the columns are: {', '.join(names)}"
+                    )
                 row = dict(zip(names, cells, strict=True))
             for name in names:
                 if name not in row:
-                    raise InputError(f"row {place} has no column {name!r}{did_you_mean(name, row)}")
+                    raise InputError(f"row {place} has no column {name!r}{did_you_mean(name, map(str, row))}")
                 columns[name].append(row[name])
         return columns
 
@@ -158,7 +176,7 @@ class TextEncoder:
     """Texts -> `ids`, ragged: a text's distinct n-grams as places in a vocabulary, in order of appearance.
 
     A unit is a Chinese character, a word of other letters or digits, or a mark. N-grams are runs of 1 to `words`
-    units, the text's begin and end among them; and, where `characters` > 0, the pieces of 3 to `characters`
+    units, the text's begin and end among them, and with `gaps` the pairs of units around one other; and, where `characters` > 0, the pieces of 3 to `characters`
     characters of each word between `<` and `>` (Bojanowski et al. 2017, section 3.2), so that misspelled and inflected
     words keep a meaning. Width and case do not count (NFKC, lower case); Chinese stays as it is. tokenizer.json holds
     the normalizer, the units and the vocabulary; text.json how units become n-grams.
@@ -171,33 +189,46 @@ class TextEncoder:
         "|[^\\W_\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]+"  # a word
         "|[^\\w\\s]|_"  # a mark
     )
-    MOST = 2_000_000  # n-grams counted at a time: memory stays bounded whatever the file's size
+    MOST = 1_000_000  # n-grams counted at a time: memory stays bounded whatever the file's size
 
-    def __init__(self, tokenizer: Tokenizer, column: str, words: int, characters: int, max_length: int):
+    def __init__(
+        self, tokenizer: Tokenizer, column: str, words: int, gaps: bool, characters: int, max_length: int
+    ):
         self.tokenizer = tokenizer
-        self.column, self.words, self.characters, self.max_length = column, words, characters, max_length
+        self.column, self.words, self.gaps = column, words, gaps
+        self.characters, self.max_length = characters, max_length
         self.vocabulary: dict[str, int] = tokenizer.get_vocab()
 
     @classmethod
     def fit(
-        cls, texts: Iterable[str], column: str = "text", *, words: int, characters: int, size: int, max_length: int
+        cls,
+        texts: Iterable[str],
+        column: str = "text",
+        *,
+        words: int,
+        gaps: bool,
+        characters: int,
+        size: int,
+        max_length: int,
     ) -> TextEncoder:
         """Learn the `size` most frequent n-grams of at least two texts (of one, where there are few texts)."""
         tokenizer = Tokenizer(models.WordLevel({cls.UNKNOWN: 0}, unk_token=cls.UNKNOWN))
         tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(cls.UNITS), "removed", invert=True)
-        empty = cls(tokenizer, column, words, characters, max_length)
+        empty = cls(tokenizer, column, words, gaps, characters, max_length)
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(empty.ngrams(text))
-            if len(counts) > cls.MOST:
-                counts = Counter({ngram: count for ngram, count in counts.items() if count > 1})
+            least = 1
+            while len(counts) > (cls.MOST if least == 1 else cls.MOST // 2):  # half: room until the next time
+                least += 1
+                counts = Counter({ngram: count for ngram, count in counts.items() if count >= least})
         repeated = {ngram: count for ngram, count in counts.items() if count > 1}
         chosen = repeated if len(repeated) > FEW_NGRAMS else counts
         order = sorted(chosen.items(), key=lambda pair: (-pair[1], pair[0]))[: size - 1]
         vocabulary = {cls.UNKNOWN: 0} | {ngram: place for place, (ngram, _) in enumerate(order, 1)}
         tokenizer.model = models.WordLevel(vocabulary, unk_token=cls.UNKNOWN)
-        return cls(tokenizer, column, words, characters, max_length)
+        return cls(tokenizer, column, words, gaps, characters, max_length)
 
     def units(self, text: str) -> list[str]:
         """The text's units, normalized."""
@@ -212,25 +243,37 @@ class TextEncoder:
             for count in range(1, self.words + 1)
             for start in range(len(units) - count + 1)
         }
+        if self.gaps:
+            found.update(
+                dict.fromkeys(f"{before} _ {after}" for before, after in zip(units, units[2:], strict=False))
+            )
         for unit in units[1:-1]:
-            if self.characters and unit[0].isalnum() and unit[0] < "\u3400":
-                word = f"<{unit}>"
+            if self.characters and len(unit) > 1:  # a Chinese character or a mark is a unit of its own
+                word = f"<{DIGIT.sub('0', unit)}>"  # numbers are alike by their length
                 for count in range(3, self.characters + 1):
-                    found.update(dict.fromkeys("#" + word[i : i + count] for i in range(len(word) - count + 1)))
+                    found.update(
+                        dict.fromkeys("#" + word[i : i + count] for i in range(len(word) - count + 1))
+                    )
         return list(found)
 
     def rows(self, given: Any) -> list[str]:
-        """Texts, a DataFrame or columns with the text's column, or mappings -> texts."""
-        if isinstance(given, str):
+        """A text, texts, a DataFrame or columns with the text's column, or mappings -> texts."""
+        if _is_row(given):
             given = [given]
         elif hasattr(given, "columns") or isinstance(given, Mapping):
             if self.column not in given:
                 raise InputError(f"no column {self.column!r}{did_you_mean(self.column, map(str, given))}")
             given = list(given[self.column])
-        texts = [row.get(self.column) if isinstance(row, Mapping) else row for row in given]
-        for place, text in enumerate(texts, 1):
+        texts: list[str] = []
+        for place, row in enumerate(given, 1):
+            if isinstance(row, Mapping) and self.column not in row:
+                raise InputError(
+                    f"row {place} has no column {self.column!r}{did_you_mean(self.column, map(str, row))}"
+                )
+            text = row[self.column] if isinstance(row, Mapping) else row
             if not isinstance(text, str):
                 raise InputError(f"row {place}: {text!r} is no text")
+            texts.append(text)
         return texts
 
     def encode(self, texts: Sequence[str]) -> dict[str, list[np.ndarray]]:
@@ -244,7 +287,9 @@ class TextEncoder:
 
     def files(self) -> dict[str, str]:
         """What to save, by file name."""
-        settings = {name: getattr(self, name) for name in ("column", "words", "characters", "max_length")}
+        settings = {
+            name: getattr(self, name) for name in ("column", "words", "gaps", "characters", "max_length")
+        }
         return {"tokenizer.json": self.tokenizer.to_str(), self.FILE: _json(settings)}
 
     @classmethod
@@ -272,7 +317,9 @@ class Labels:
         """(rows,) int32; a label that training never saw raises InputError."""
         for row, label in enumerate(labels, 1):
             if label not in self._place:
-                raise InputError(f"row {row}: training saw no label {label!r}{did_you_mean(label, self.names)}")
+                raise InputError(
+                    f"row {row}: training saw no label {label!r}{did_you_mean(label, self.names)}"
+                )
         return np.array([self._place[label] for label in labels], "int32")
 
     @staticmethod
@@ -329,9 +376,27 @@ class Target:
 
 def load(folder: Path) -> tuple[Any, Any]:
     """The input's encoder and the answer's decoder that a run's folder (or a bundle) holds."""
-    encoder = next(kind.load(folder) for kind in (TableEncoder, TextEncoder) if (folder / kind.FILE).exists())
-    decoder = next(kind.load(folder) for kind in (Labels, Target) if (folder / kind.FILE).exists())
-    return encoder, decoder
+    return _first(folder, TableEncoder, TextEncoder), _first(folder, Labels, Target)
+
+
+def _first(folder: Path, *kinds: Any) -> Any:
+    for kind in kinds:
+        if (folder / kind.FILE).exists():
+            return kind.load(folder)
+    raise InputError(
+        f"{folder} holds none of {', '.join(kind.FILE for kind in kinds)}; is it a finished run?"
+    )
+
+
+def _is_row(given: Any) -> bool:
+    """Whether it is one row: a text, a number, or a mapping of plain cells."""
+    if isinstance(given, Mapping):
+        return any(_is_cell(value) for value in given.values())
+    return _is_cell(given)
+
+
+def _is_cell(value: Any) -> bool:
+    return isinstance(value, str) or not hasattr(value, "__iter__") or getattr(value, "ndim", 1) == 0
 
 
 def _json(content: Any) -> str:

@@ -29,7 +29,9 @@ def classification(truth: np.ndarray, probabilities: np.ndarray, names: Sequence
     places = np.arange(len(names))
     answers = probabilities.argmax(axis=1)
     occurring = np.union1d(truth, answers)
-    mean = metrics.precision_recall_fscore_support(truth, answers, labels=occurring, average="macro", zero_division=0)
+    mean = metrics.precision_recall_fscore_support(
+        truth, answers, labels=occurring, average="macro", zero_division=0
+    )
     each = metrics.precision_recall_fscore_support(truth, answers, labels=places, zero_division=0)
     likelihood = np.clip(probabilities[np.arange(len(truth)), truth], 1e-15, 1)
     scores: Scores = {
@@ -51,7 +53,9 @@ def classification(truth: np.ndarray, probabilities: np.ndarray, names: Sequence
         if len(names) == 2:
             scores["roc_auc"] = float(metrics.roc_auc_score(truth, probabilities[:, 1]))
         else:
-            area = metrics.roc_auc_score(truth, probabilities, labels=places, multi_class="ovr", average="macro")
+            area = metrics.roc_auc_score(
+                truth, probabilities, labels=places, multi_class="ovr", average="macro"
+            )
             scores["roc_auc"] = float(area)
     return scores
 
@@ -59,11 +63,10 @@ def classification(truth: np.ndarray, probabilities: np.ndarray, names: Sequence
 def regression(truth: Sequence[float], answers: Sequence[float], mean: float) -> Scores:
     """Score numbers: RMSE, MAE (in the target's unit), R², and RMSE and MAE of always answering `mean`.
 
-    R² is 1 minus the squared error's ratio to that around the truth's own mean; absent for fewer than two rows.
+    R² is 1 minus the squared error's ratio to that around the truth's own mean; absent where all truth is equal.
     """
     true, given = np.asarray(truth, "float64"), np.asarray(answers, "float64")
     error = given - true
-    spread = float(((true - true.mean()) ** 2).sum())
     scores: Scores = {
         "main": "rmse",
         "rows": len(true),
@@ -72,8 +75,8 @@ def regression(truth: Sequence[float], answers: Sequence[float], mean: float) ->
         "mean_predictor_rmse": float(np.sqrt(((true - mean) ** 2).mean())),
         "mean_predictor_mae": float(np.abs(true - mean).mean()),
     }
-    if spread > 0:
-        scores["r2"] = float(1 - (error**2).sum() / spread)
+    if np.ptp(true) > 0:  # a sum of squares around a rounded mean would not be 0
+        scores["r2"] = float(1 - (error**2).sum() / ((true - true.mean()) ** 2).sum())
     return scores
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from kerasllm.errors import InputError
 from kerasllm.parameters import check_drawable, drawing, one_line, parameter
@@ -35,7 +35,7 @@ class Recipe(BaseModel, ABC):
         "", "CSV (.gz too) or Parquet file, or sample:NAME", "CSV（可为 .gz）或 Parquet 文件，或 sample:名称", group="data", kind="file"
     )
     validation: str = parameter(
-        "0.1", "share of the rows, or a file, to watch the training by", "用来观察训练的行所占比例，或一个文件", group="data", kind="file"
+        "", "share of the rows, or a file, to watch the training by", "用来观察训练的行所占比例，或一个文件", group="data", kind="file"
     )
     test: str = parameter(
         "0.2", "share of the rows, or a file, to score the result on", "用来给结果打分的行所占比例，或一个文件", group="data", kind="file"
@@ -82,6 +82,12 @@ class Recipe(BaseModel, ABC):
         except ValidationError as error:
             raise InputError(one_line(error, type(self).model_fields)) from None
 
+    @model_validator(mode="after")
+    def _stops_by_something(self) -> Self:
+        if self.early_stopping and not self.validation:
+            raise ValueError("early_stopping needs validation rows to look at: set validation=0.1")
+        return self
+
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         check_drawable(cls)
@@ -111,6 +117,10 @@ class Recipe(BaseModel, ABC):
     @abstractmethod
     def loss(self) -> keras.losses.Loss:
         """What the optimizer makes small."""
+
+    def passes(self, steps: int) -> int:
+        """Epochs to train, given the steps in one."""
+        return self.epochs
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """What the curve shows beside the loss."""

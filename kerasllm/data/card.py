@@ -19,6 +19,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.dropped: dict[str, int] = {}
+        self.leaked: list[int] = []  # lines of rows that are in the validation or test file too
         self.warnings: list[str] = []
 
     def drop(self, reason: str, count: int = 1) -> None:
@@ -26,10 +27,19 @@ class Notes:
         if count:
             self.dropped[reason] = self.dropped.get(reason, 0) + count
 
+    def leak(self, lines: Sequence[int]) -> None:
+        """Count and list rows that are left out because the validation or test file has them too."""
+        self.drop("also in the validation or test file", len(lines))
+        self.leaked.extend(lines)
+
     def warn(self, line: str) -> None:
         """Note what a person should know."""
         if line not in self.warnings:
             self.warnings.append(line)
+
+    def entries(self) -> dict[str, Any]:
+        """What was noted, as entries of a card."""
+        return {"dropped": self.dropped, "leaked": self.leaked, "warnings": self.warnings}
 
 
 def describe_labels(labels: Sequence[str], notes: Notes) -> dict[str, Any]:
@@ -43,7 +53,9 @@ def describe_labels(labels: Sequence[str], notes: Notes) -> dict[str, Any]:
         notes.warn(f"fewer than {FEW} rows: {_some(few)}")
     largest = max(counts.values()) / len(labels)
     if largest > 0.9:
-        notes.warn(f"{largest:.0%} of the rows have one label; accuracy says little, see F1 or set class weights")
+        notes.warn(
+            f"{largest:.0%} of the rows have one label; accuracy says little, see F1 or set class weights"
+        )
     return {"classes": dict(counts.most_common()), "largest_share": round(largest, 4)}
 
 
@@ -71,7 +83,9 @@ def _some(names: Sequence[str], most: int = 8) -> str:
 
 def render(card: dict[str, Any]) -> str:
     """The card as lines of text."""
-    found = ", ".join(f"{name} {value!r}" if name == "delimiter" else str(value) for name, value in card["found"].items())
+    found = ", ".join(
+        f"{name} {value!r}" if name == "delimiter" else str(value) for name, value in card["found"].items()
+    )
     lines = [f"{card['source']}: {card['rows']} rows{f' ({found})' if found else ''}"]
     for column in card.get("columns", []):
         note = f"; {column['note']}" if column.get("note") else ""
@@ -83,12 +97,18 @@ def render(card: dict[str, Any]) -> str:
         more = f" and {len(classes) - 12} more" if len(classes) > 12 else ""
         lines.append(f"  classes: {len(classes)} ({shown}{more})")
     if "lengths" in card:
-        lines.append("  characters: " + ", ".join(f"{name} {value}" for name, value in card["lengths"].items()))
+        lines.append(
+            "  characters: " + ", ".join(f"{name} {value}" for name, value in card["lengths"].items())
+        )
     if "target" in card:
         shown = ", ".join(f"{name} {value:g}" for name, value in card["target"].items() if name != "name")
         lines.append(f"  target {card['target']['name']}: {shown}")
     lines.append(f"  duplicates: {card['duplicates']}")
     lines.extend(f"  dropped: {count} rows, {reason}" for reason, count in card["dropped"].items())
+    if card.get("leaked"):
+        shown = ", ".join(map(str, card["leaked"][:12]))
+        more = f" and {len(card['leaked']) - 12} more" if len(card["leaked"]) > 12 else ""
+        lines.append(f"  leaked: {shown}{more} (line or row)")
     if "splits" in card:
         lines.append("  split: " + ", ".join(f"{name} {count}" for name, count in card["splits"].items()))
     lines.extend(f"  note: {line}" for line in card["warnings"])

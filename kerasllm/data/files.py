@@ -1,7 +1,7 @@
 """A user's file, frame or arrays -> Table: named columns of raw cells, each row with its line number.
 
-CSV is read with the standard library: every mistake gets its line, nothing is guessed silently (the encoding and
-the delimiter are recorded), and the file is streamed, so that memory holds the cells and never the file twice.
+CSV is read with the standard library: every mistake gets its line, nothing is guessed silently (encoding and
+delimiter are recorded), and the file is streamed, so that memory holds the cells and never the file twice.
 """
 
 from __future__ import annotations
@@ -11,16 +11,24 @@ import gzip
 import hashlib
 import io
 import json
+import re
+import zlib
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
+import numpy as np
+
+from kerasllm.data.encoding import encoding_of
 from kerasllm.data.samples import sample
 from kerasllm.errors import InputError, did_you_mean, needs
 
-SNIFFED = 1 << 16  # bytes looked at to tell UTF-16 without a mark
 DELIMITERS = ",\t;|"
+LONGEST = 1 << 24  # characters in a cell: a whole document, but not the rest of a file after a lost quote
 
 
 @dataclass(frozen=True)
@@ -28,9 +36,10 @@ class Table:
     """Columns of raw cells (str, int, float, bool or None), all of one length, and where they came from."""
 
     columns: dict[str, list[Any]]
-    lines: Sequence[int]  # the line each row starts on; for frames and arrays its position, from 1
+    lines: Sequence[int]  # the line each row starts on; without a text file its position, from 1
     source: str
     found: dict[str, Any] = field(default_factory=dict)  # encoding, delimiter: for the data card
+    unit: str = "row"  # what `lines` counts: "line" of a text file, or "row"
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -44,22 +53,21 @@ class Table:
     def place(self, row: int, column: str = "") -> str:
         """Where a cell stands, for an error: `reviews.csv, line 7, column 'stars'`."""
         name = f", column {column!r}" if column else ""
-        return f"{self.source}, line {self.lines[row]}{name}"
+        return f"{self.source}, {self.unit} {self.lines[row]}{name}"
 
     def take(self, rows: Iterable[int]) -> Table:
         """The same table with only these rows, in this order."""
         chosen = list(rows)
         columns = {name: [cells[row] for row in chosen] for name, cells in self.columns.items()}
-        return Table(columns, [self.lines[row] for row in chosen], self.source, self.found)
+        return Table(columns, [self.lines[row] for row in chosen], self.source, self.found, self.unit)
 
 
 def read(source: Any) -> Table:
-    """Read a path, `sample:NAME`, DataFrame, mapping of columns, (X, y) arrays or a sequence of row mappings."""
+    """Read a path, `sample:NAME`, DataFrame, mapping of columns, (X, y) arrays or sequence of row mappings."""
     if isinstance(source, Table):
         return source
     if isinstance(source, str) and source.startswith("sample:"):
-        columns = sample(source.removeprefix("sample:"))
-        return Table(columns, range(1, 1 + len(next(iter(columns.values())))), source)
+        return _table(sample(source.removeprefix("sample:")), source)
     table = _from_path(Path(source)) if isinstance(source, (str, Path)) else _from_memory(source)
     if not table.columns:
         raise InputError(f"{table.source}: no columns")
@@ -72,7 +80,7 @@ def fingerprint(source: Any) -> str:
     """SHA-256 of a file's bytes, or of the cells of what is no file."""
     digest = hashlib.sha256()
     if isinstance(source, (str, Path)) and not str(source).startswith("sample:"):
-        with _existing(Path(source)).open("rb") as file:
+        with _opened(_existing(Path(source))) as file:
             while block := file.read(1 << 20):
                 digest.update(block)
     else:
@@ -81,90 +89,60 @@ def fingerprint(source: Any) -> str:
     return digest.hexdigest()
 
 
+def nearest_file(path: Path) -> str:
+    """`"; did you mean 'x'?"` for a file beside a missing one, or "" where none is near."""
+    names = [file.name for file in path.parent.iterdir() if file.is_file()] if path.parent.is_dir() else []
+    hint = did_you_mean(path.name, names) if len(names) < 1000 else ""
+    return hint if hint.startswith("; did you mean") else ""
+
+
 def _existing(path: Path) -> Path:
     if path.is_dir():
         raise InputError(f"{path} is a folder, not a file")
     if not path.exists():
-        folder = path.parent
-        names = [file.name for file in folder.iterdir() if file.is_file()] if folder.is_dir() else []
-        near = did_you_mean(path.name, names) if len(names) < 1000 else ""
-        raise InputError(f"no file {path}{near if 'did you mean' in near else ''}")
+        raise InputError(f"no file {path}{nearest_file(path)}")
     return path
+
+
+@contextmanager
+def _opened(path: Path, *, unzip: bool = False) -> Iterator[IO[bytes]]:
+    """The file's bytes; what the system refuses or gzip cannot unpack raises InputError."""
+    try:
+        with gzip.open(path, "rb") if unzip else path.open("rb") as file:
+            yield cast(IO[bytes], file)
+    except PermissionError:
+        raise InputError(f"{path} may not be read; is it open in another program?") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path.name}: no readable gzip file: {error}") from error
 
 
 def _from_path(path: Path) -> Table:
     _existing(path)
-    if path.suffix.lower() in (".parquet", ".pq"):
-        with needs("train"):
-            import pandas as pd
-            import pyarrow
-
-            try:
-                frame = pd.read_parquet(path)
-            except (pyarrow.ArrowInvalid, OSError) as error:
-                raise InputError(f"{path.name}: no readable Parquet file: {error}") from error
-        table = _from_memory(frame)
-        return Table(table.columns, table.lines, path.name, {"encoding": "parquet"})
-    try:
+    if path.suffix.lower() not in (".parquet", ".pq"):
         return _from_csv(path)
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise InputError(f"{path.name}: no readable gzip file: {error}") from error
-
-
-def _open(path: Path) -> io.BufferedIOBase:
-    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
-
-
-def _encoding(path: Path) -> str:
-    """Tell the encoding: by its mark, by its zero bytes, else the first of UTF-8 and GB18030 that decodes it all."""
-    with _open(path) as file:
-        start = file.read(SNIFFED)
-    if not start:
-        raise InputError(f"{path.name} is empty")
-    if start.startswith(b"\xef\xbb\xbf"):
-        return "utf-8-sig"
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    # In UTF-16 the zero bytes of Latin letters and line ends stand on one side only.
-    even, odd = start[::2].count(0), start[1::2].count(0)
-    if even + odd > len(start) // 50 and (even == 0 or odd == 0):
-        return "utf-16-le" if even == 0 else "utf-16-be"
-    failures = []
-    for encoding in ("utf-8", "gb18030"):  # GB18030 holds all of GBK and GB2312
-        try:
-            with _open(path) as file:
-                for _ in io.TextIOWrapper(file, encoding, newline=""):
-                    pass
-            return encoding
-        except UnicodeDecodeError as error:
-            failures.append(f"{encoding}: {error.reason}")
-    raise InputError(f"{path.name}: neither UTF-8, UTF-16 nor GB18030 ({'; '.join(failures)}); save it as UTF-8")
-
-
-def _lines(path: Path, encoding: str) -> Iterator[str]:
-    with io.TextIOWrapper(_open(path), encoding, newline="") as text:
-        for number, line in enumerate(text, 1):
-            if "\0" in line:
-                raise InputError(f"{path.name}, line {number}: a NUL byte; the file is damaged or no text")
-            yield line
+    with needs("train"):
+        import pandas as pd
+        import pyarrow
+    try:
+        frame = pd.read_parquet(path)
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path.name}: no readable Parquet file: {str(error).splitlines()[0]}") from error
+    return _from_frame(frame, path.name, {"encoding": "parquet"})
 
 
 def _from_csv(path: Path) -> Table:
-    encoding = _encoding(path)
-    first = next((line for line in _lines(path, encoding) if line.strip()), "")
-    delimiter = max(DELIMITERS, key=first.count) if any(map(first.count, DELIMITERS)) else ","
-    csv.field_size_limit(1 << 28)  # a cell may be a whole document
+    encoding = encoding_of(lambda: _opened(path, unzip=_is_gzip(path)), path.name)
+    delimiter = _delimiter(path, encoding)
     reader = csv.reader(_lines(path, encoding), delimiter=delimiter, strict=True)
     rows = _rows(reader, path.name)
-    _, header = next(rows, (0, []))
-    names = [name.strip() for name in header]
-    if not names:
+    line, header = next(rows, (0, []))
+    if not header:
         raise InputError(f"{path.name} is empty")
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"{path.name}, line 1: two columns are named {name!r}")
+    names = [name.strip() or f"column {number}" for number, name in enumerate(header, 1)]
+    _check_names(names, f"{path.name}, line {line}")
     cells: list[list[str]] = [[] for _ in names]
-    starts: list[int] = []
+    seen: list[dict[str, str]] = [{} for _ in names]
+    starts = array("q")
     for line, row in rows:
         if len(row) != len(names):
             raise InputError(
@@ -172,72 +150,159 @@ def _from_csv(path: Path) -> Table:
                 "put cells that hold the delimiter in quotes"
             )
         starts.append(line)
-        for column, cell in zip(cells, row, strict=True):
-            column.append(cell)
+        for column, known, cell in zip(cells, seen, row, strict=True):
+            if len(known) < 1000:  # labels and categories: one string each
+                known[cell] = cell
+            column.append(known.get(cell, cell))
     if not starts:
         raise InputError(f"{path.name} has a header and no rows")
-    names = [name or f"column {number}" for number, name in enumerate(names, 1)]
     found = {"encoding": encoding, "delimiter": delimiter}
-    return Table(dict(zip(names, cells, strict=True)), starts, path.name, found)
+    return Table(dict(zip(names, cells, strict=True)), starts, path.name, found, "line")
+
+
+def _is_gzip(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
+
+
+def _delimiter(path: Path, encoding: str) -> str:
+    """The commonest delimiter of the first line, outside of quotes."""
+    first = next((line for line in _lines(path, encoding) if line.strip()), "")
+    bare = re.sub(r'"[^"]*"', "", first)
+    return max(DELIMITERS, key=bare.count)
+
+
+def _lines(path: Path, encoding: str) -> Iterator[str]:
+    number = 0
+    with _opened(path, unzip=_is_gzip(path)) as file, io.TextIOWrapper(file, encoding, newline="") as text:
+        try:
+            for number, line in enumerate(text, 1):
+                if "\0" in line:
+                    raise InputError(
+                        f"{path.name}, line {number}: a NUL byte; the file is damaged or no text"
+                    )
+                yield line
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{path.name}, after line {number}: not {encoding} as the file's mark says; save it as UTF-8"
+            ) from None
 
 
 def _rows(reader: Any, source: str) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, each with the line it starts on (quoted cells span lines)."""
     while True:
         line = reader.line_num + 1
+        limit = csv.field_size_limit(LONGEST)  # the whole process's: it is put back
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            raise InputError(f"{source}, line {line}: {error}; a quote is not closed, or stands inside a cell") from error
+            raise InputError(
+                f"{source}, line {line}: {error}; a quote is not closed, or stands inside a cell"
+            ) from error
+        finally:
+            csv.field_size_limit(limit)
         if row and (len(row) > 1 or row[0].strip()):
             yield line, row
 
 
 def _from_memory(source: Any) -> Table:
-    if isinstance(source, tuple) and len(source) == 2:
-        return _from_arrays(*source)
-    if hasattr(source, "columns") and hasattr(source, "isna"):  # a DataFrame, without importing pandas
-        missing = source.isna()
-        columns = {}
-        for name in source.columns:
-            cells = [None if gone else _cell(cell) for cell, gone in zip(source[name], missing[name], strict=True)]
-            # A missing value turns pandas' whole numbers into floats; labels must not become "1.0".
-            if all(cell is None or (isinstance(cell, float) and cell.is_integer()) for cell in cells):
-                cells = [None if cell is None else int(cell) for cell in cells]
-            columns[str(name)] = cells
-        return Table(columns, range(1, len(source) + 1), "the DataFrame")
+    if _is_frame(source):
+        return _from_frame(source, "the DataFrame", {})
     if isinstance(source, Mapping):
-        columns = {str(name): [_cell(cell) for cell in cells] for name, cells in source.items()}
-        if len({len(cells) for cells in columns.values()}) > 1:
-            raise InputError(f"columns differ in length: { {name: len(cells) for name, cells in columns.items()} }")
-        return Table(columns, range(1, 1 + len(next(iter(columns.values()), []))), "the data")
+        return _from_columns(list(source.items()), "the data")
     if isinstance(source, Sequence) and source and all(isinstance(row, Mapping) for row in source):
         for number, row in enumerate(source, 1):
             if row.keys() != source[0].keys():
                 raise InputError(f"the data, row {number}: its columns differ from the first row's")
-        columns = {str(name): [_cell(row[name]) for row in source] for name in source[0]}
-        return Table(columns, range(1, len(source) + 1), "the data")
-    raise InputError(f"data must be a file, sample:NAME, DataFrame, columns, rows or (X, y), not {type(source).__name__}")
+        return _from_columns([(name, [row[name] for row in source]) for name in source[0]], "the data")
+    if isinstance(source, tuple) and len(source) == 2:
+        return _from_arrays(*source)
+    raise InputError(
+        f"data must be a file, sample:NAME, DataFrame, columns, rows or (X, y), not {type(source).__name__}"
+    )
+
+
+def _is_frame(source: Any) -> bool:
+    return hasattr(source, "columns") and hasattr(source, "isna")  # a DataFrame, without importing pandas
+
+
+def _from_frame(frame: Any, source: str, found: dict[str, Any]) -> Table:
+    columns = [(name, frame.iloc[:, place]) for place, name in enumerate(frame.columns)]
+    return _from_columns(columns, source, found)
 
 
 def _from_arrays(features: Any, target: Any) -> Table:
-    """scikit-learn's (X, y): columns x (or x1, x2 …) and y; texts and labels become columns text and label."""
-    target = list(target)
-    if len(features) and isinstance(features[0], str):
-        return _from_memory({"text": features, "label": target})
-    rows = [list(row) if hasattr(row, "__len__") else [row] for row in features]
+    """scikit-learn's (X, y): columns x (or x1, x2 …, or a frame's own) and y; of texts: text and label."""
+    target = target.ravel() if isinstance(target, np.ndarray) else target
+    if _is_frame(features):
+        columns = [(name, features.iloc[:, place]) for place, name in enumerate(features.columns)]
+        return _from_columns([*columns, (getattr(target, "name", None) or "y", target)], "(X, y)")
+    rows = list(features)
+    if rows and isinstance(rows[0], str):
+        return _from_columns([("text", rows), ("label", target)], "(X, y)")
+    rows = [list(row) if hasattr(row, "__len__") else [row] for row in rows]
     width = len(rows[0]) if rows else 0
-    names = ["x"] if width == 1 else [f"x{number}" for number in range(1, width + 1)]
     if len(rows) != len(target) or any(len(row) != width for row in rows):
         raise InputError(f"X has {len(rows)} rows of {width} columns and y has {len(target)} values")
-    return _from_memory({**{name: [row[i] for row in rows] for i, name in enumerate(names)}, "y": target})
+    names = ["x"] if width == 1 else [f"x{number}" for number in range(1, width + 1)]
+    columns = [(name, [row[place] for row in rows]) for place, name in enumerate(names)]
+    return _from_columns([*columns, ("y", target)], "(X, y)")
+
+
+def _from_columns(
+    named: Sequence[tuple[Any, Any]], source: str, found: dict[str, Any] | None = None
+) -> Table:
+    names = [str(name) for name, _ in named]
+    _check_names(names, source)
+    columns = {}
+    for name, (_, values) in zip(names, named, strict=True):
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise InputError(
+                f"{source}, column {name!r}: {values!r} is one value; a column is a list of them"
+            )
+        columns[name] = _cells(values)
+    lengths = {name: len(cells) for name, cells in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(
+            f"{source}: columns differ in length: {', '.join(f'{name} {n}' for name, n in lengths.items())}"
+        )
+    return _table(columns, source, found)
+
+
+def _table(columns: dict[str, list[Any]], source: str, found: dict[str, Any] | None = None) -> Table:
+    count = len(next(iter(columns.values()), []))
+    return Table(columns, range(1, 1 + count), source, found or {})
+
+
+def _check_names(names: Sequence[str], place: str) -> None:
+    seen = set()
+    for name in names:
+        if name in seen:
+            raise InputError(f"{place}: two columns are named {name!r}; rename one")
+        seen.add(name)
+
+
+def _cells(values: Iterable[Any]) -> list[Any]:
+    """A frame's or array's column as plain Python values; what is missing is None."""
+    if hasattr(values, "isna"):
+        cells = [None if gone else _cell(value) for value, gone in zip(values, values.isna(), strict=True)]
+    else:
+        cells = [_cell(value) for value in values]
+    # A missing value turns pandas' whole numbers into floats; labels must not become "1.0".
+    if all(cell is None or (isinstance(cell, float) and cell.is_integer()) for cell in cells):
+        cells = [None if cell is None else int(cell) for cell in cells]
+    return cells
 
 
 def _cell(value: Any) -> Any:
-    """A frame's or array's cell as a plain Python value."""
+    if getattr(value, "ndim", 0):
+        raise InputError(f"a cell holds an array of shape {value.shape}; a cell is one value")
     value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, float) and value != value:
+        return None
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
     return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kerasllm.data.files import nearest_file
 from kerasllm.errors import InputError
 
 FEWEST = 20  # rows; below, every row trains
@@ -27,11 +28,20 @@ def share(value: str, name: str) -> float | None:
         number = float(value) if value else 0.0
     except ValueError:
         if not Path(value).exists() and not value.startswith("sample:"):
-            raise InputError(f"{name}: {value!r} is neither a share such as 0.2 nor a file") from None
+            hint = nearest_file(Path(value))
+            raise InputError(f"{name}: {value!r} is neither a share such as 0.2 nor a file{hint}") from None
         return None
     if not 0 <= number < 1:
         raise InputError(f"{name}: {value} is not a share of the rows: 0 or more and below 1")
     return number
+
+
+def shares_and_files(validation: str, test: str) -> tuple[dict[str, float], dict[str, str]]:
+    """The split parameters' shares of the rows (0 where there is a file), and the files that they name."""
+    given = {"validation": validation, "test": test}
+    shares = {name: share(value, name) for name, value in given.items()}
+    files = {name: given[name] for name, part in shares.items() if part is None}
+    return {name: part or 0.0 for name, part in shares.items()}, files
 
 
 def split(
@@ -39,18 +49,21 @@ def split(
 ) -> Splits:
     """Divide rows so that each group (equal rows) stays whole and each stratum (class) keeps its share.
 
-    A stratum's first group always trains, so that every class is known to the model.
+    Every class is known to the model: one group of each stratum trains, and so do groups whose rows are of several.
     """
     if validation + test >= 1:
         raise InputError(f"validation {validation:g} and test {test:g} leave no rows to train on")
     members: dict[Hashable, list[int]] = {}
     for row, group in enumerate(groups):
         members.setdefault(group, []).append(row)
+    parts = Splits([], [], [])
     by_stratum: dict[Hashable, list[list[int]]] = {}
     for rows in members.values():
-        by_stratum.setdefault(strata[rows[0]], []).append(rows)
+        if any(strata[row] != strata[rows[0]] for row in rows):
+            parts.train.extend(rows)
+        else:
+            by_stratum.setdefault(strata[rows[0]], []).append(rows)
 
-    parts = Splits([], [], [])
     draw = np.random.default_rng([seed, 1])
     owed = [0.0, 0.0]  # rounding is carried from one stratum to the next, so that many small classes add up
     for whole in by_stratum.values():
@@ -60,7 +73,7 @@ def split(
         for index, (part, fraction) in enumerate([(parts.test, test), (parts.validation, validation)]):
             owed[index] += fraction * len(whole)
             count = max(0, min(round(owed[index]), spare))
-            owed[index] -= count
+            owed[index] = min(owed[index] - count, 1.0)  # what one class lacks is not all the next one's
             spare -= count
             for group in order[taken : taken + count]:
                 part.extend(whole[group])

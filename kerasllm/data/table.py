@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,14 @@ import numpy as np
 from kerasllm.data import Data, Rows
 from kerasllm.data.card import Notes, describe_numbers
 from kerasllm.data.files import Table, read
-from kerasllm.data.splits import FEWEST, share, split
+from kerasllm.data.splits import FEWEST, shares_and_files, split
 from kerasllm.encoders import DATES, Column, TableEncoder, Target, category, day, is_missing, number
 from kerasllm.errors import InputError, did_you_mean
 
 # A name that says "I only tell rows apart": id, user_id, customerID, 编号 …
-IDENTIFIER = re.compile(r"^(?i:id|uuid|guid|index|unnamed: ?0|编号|序号)$|(?i:[_ -]id)$|[a-z]I[Dd]$")
+IDENTIFIER = re.compile(
+    r"^(?i:id|uuid|guid|index|unnamed: ?0)$|(?i:[_ -]id)$|(?<![A-Z])I[Dd]$|(编号|序号|单号|号码)$"
+)
 MOST_CATEGORIES = 100  # in a column; the rarer ones share the place of the unseen
 STRAY = 0.05  # share of a numeric column's cells that may be no numbers, and then count as missing
 
@@ -43,64 +46,67 @@ def read_regression(
     table = read(source)
     target = target or list(table.columns)[-1]
     whole, truth = _with_target(table, target, notes)
+    if min(truth) == max(truth):
+        raise InputError(
+            f"{table.source}, column {target!r}: every row holds {truth[0]:g}; there is nothing to learn"
+        )
     forced = _forced(whole, target, numeric=numeric, categorical=categorical, drop=drop)
+    columns, report = infer(whole, target, forced, notes)
+    whole = _without_strays(whole, columns)
 
-    others: dict[str, tuple[Table, list[float]] | None] = {}
-    shares = {}
-    for name, value in (("validation", validation), ("test", test)):
-        part = share(value, name)
-        shares[name] = part or 0.0
-        others[name] = _with_target(read(value), target, notes) if part is None else None
-    groups = _row_keys(whole)
-    apart = {key for other in others.values() if other for key in _row_keys(other[0])}
-    kept = [row for row, key in enumerate(groups) if key not in apart]
-    notes.drop("also in the validation or test file", len(whole) - len(kept))
+    shares, files = shares_and_files(validation, test)
+    others = {
+        name: _with_target(read(file), target, notes, f", in the {name} file") for name, file in files.items()
+    }
+    features = {name: _checked(other, columns) for name, (other, _) in others.items()}
+    names = [column.name for column in columns]
+    keys = _row_keys(whole.columns, names, truth)
+    other_keys = {name: set(_row_keys(features[name], names, others[name][1])) for name in others}
+    if len(others) == 2 and (shared := len(other_keys["validation"] & other_keys["test"])):
+        notes.warn(f"{shared} rows of the validation file are in the test file too")
+    apart = set().union(*other_keys.values())
+    notes.leak([whole.lines[row] for row, key in enumerate(keys) if key in apart])
+    kept = [row for row, key in enumerate(keys) if key not in apart]
     if len(kept) < 2:
-        raise InputError(f"{table.source}: {len(kept)} rows with a number in {target!r}; at least 2 are needed")
+        left = f"; {len(keys) - len(kept)} more are in the validation or test file too" if apart else ""
+        raise InputError(
+            f"{table.source}: rows with a number in {target!r} to train on: {len(kept)}; "
+            f"at least 2 are needed{left}"
+        )
     if len(kept) < FEWEST and any(shares.values()):
-        notes.warn(f"fewer than {FEWEST} rows: all of them train, and no test is held out")
+        notes.warn(f"fewer than {FEWEST} rows: all of them train, and no validation or test is held out")
         shares = {name: 0.0 for name in shares}
-    parts = split(
-        [groups[row] for row in kept], [0] * len(kept), shares["validation"], shares["test"], seed
-    )
+    parts = split([keys[row] for row in kept], [0] * len(kept), shares["validation"], shares["test"], seed)
     rows = {name: [kept[place] for place in places] for name, places in parts._asdict().items()}
 
     train = whole.take(rows["train"])
-    columns, report = infer(train, target, forced, notes)
-    _blank_strays(whole, columns)
-    train = whole.take(rows["train"])
+    columns = _learned(train, columns, report)
     if not columns:
         raise InputError(f"{table.source}: no usable column beside {target!r}: {'; '.join(_dropped(report))}")
     values = [truth[row] for row in rows["train"]]
-    deviation = float(np.std(values))
-    if deviation == 0:
-        raise InputError(f"{table.source}, column {target!r}: every row holds {values[0]:g}; there is nothing to learn")
-
-    def held_out(name: str) -> Rows | None:
-        other = others[name]
-        if other:
-            return Rows(_checked(other[0], columns), other[1])
-        return Rows(whole.take(rows[name]).columns, [truth[row] for row in rows[name]]) if rows[name] else None
-
-    held = {name: held_out(name) for name in ("validation", "test")}
-    counts = {"train": len(values), **{name: len(part) for name, part in held.items() if part}}
+    if min(values) == max(values):
+        raise InputError(
+            f"{table.source}, column {target!r}: every training row holds {values[0]:g}; "
+            "there is nothing to learn"
+        )
+    held: dict[str, Rows] = {}
+    for name in ("validation", "test"):
+        if name in others:
+            held[name] = Rows(features[name], others[name][1])
+        elif rows[name]:
+            held[name] = Rows(whole.take(rows[name]).columns, [truth[row] for row in rows[name]])
     card = {
-        "source": table.source,
-        "rows": len(table),
-        "found": table.found,
-        "columns": report,
+        **_card(table, report, keys),
         "target": {"name": target, **describe_numbers(truth)},
-        "duplicates": len(groups) - len(set(groups)),
-        "dropped": notes.dropped,
-        "splits": counts,
-        "warnings": notes.warnings,
+        "splits": {"train": len(values), **{name: len(part) for name, part in held.items()}},
+        **notes.entries(),
     }
     return Data(
         train=Rows(train.columns, values),
-        validation=held["validation"],
-        test=held["test"],
+        validation=held.get("validation"),
+        test=held.get("test"),
         encoder=TableEncoder(columns),
-        decoder=Target(target, float(np.mean(values)), deviation),
+        decoder=Target(target, float(np.mean(values)), float(np.std(values))),
         card=card,
     )
 
@@ -114,33 +120,25 @@ def labelled(source: Any, encoder: TableEncoder, target: str) -> Rows:
 def table_card(source: Any) -> dict[str, Any]:
     """The card of any table, with no target chosen."""
     table, notes = read(source), Notes()
-    _, report = infer(table, "", {}, notes)
-    keys = _row_keys(table)
-    return {
-        "source": table.source,
-        "rows": len(table),
-        "found": table.found,
-        "columns": report,
-        "duplicates": len(keys) - len(set(keys)),
-        "dropped": notes.dropped,
-        "warnings": notes.warnings,
-    }
+    columns, report = infer(table, "", {}, notes)
+    keys = _row_keys(table.columns, [column.name for column in columns])
+    return {**_card(table, report, keys), **notes.entries()}
 
 
 def infer(
     table: Table, target: str, forced: dict[str, str], notes: Notes
 ) -> tuple[list[Column], list[dict[str, Any]]]:
-    """Tell each column's kind from its cells -> the usable columns, and a report of all of them."""
+    """Tell each column's kind from its cells -> the usable columns, nothing learned yet, and a report of all."""
     columns, report = [], []
     for name, cells in table.columns.items():
         present = [cell for cell in cells if not is_missing(cell)]
-        entry: dict[str, Any] = {"name": name, "distinct": len(set(present)), "missing": len(cells) - len(present)}
+        distinct, missing = len(set(present)), len(cells) - len(present)
         if name == target:
-            report.append({**entry, "kind": "target"})
-            continue
-        column, note = _column(table, name, present, forced.get(name, ""), notes)
-        kind = column.kind if column else "dropped"
-        report.append({**entry, "kind": kind, "note": note})
+            column, kind, note = None, "target", ""
+        else:
+            column, note = _column(table, name, present, forced.get(name, ""), notes)
+            kind = column.kind if column else "dropped"
+        report.append({"name": name, "distinct": distinct, "missing": missing, "kind": kind, "note": note})
         if column:
             columns.append(column)
     return columns, report
@@ -149,37 +147,71 @@ def infer(
 def _column(
     table: Table, name: str, present: list[Any], forced: str, notes: Notes
 ) -> tuple[Column | None, str]:
-    distinct = len(set(present))
     if forced == "drop":
         return None, "left out as asked"
-    if distinct < 2:
+    if not present:
+        return None, "no value in any row"
+    distinct = len(set(present))
+    numbers = sum(number(cell) is not None and not isinstance(cell, bool) for cell in present)
+    strays = len(present) - numbers
+    # A word or nothing, such as "yes" and "", tells two sorts of rows apart.
+    if distinct < 2 and (len(present) == len(table) or not strays):
         return None, "one value only"
     if not forced and distinct > 0.9 * len(present) and IDENTIFIER.search(name):
         return None, "an identifier: it only tells rows apart"
-    numbers = [value for value in map(number, present) if value is not None]
-    strays = len(present) - len(numbers)
     if forced == "numeric" and strays:
         raise InputError(_stray(table, name))
     if forced != "categorical" and strays <= STRAY * len(present):
         note = f"{strays} cells that are no numbers count as missing" if strays else ""
         if strays:
             notes.warn(f"{_stray(table, name)}; {note} (or name the column in `categorical`)")
-        return Column(name, "number", fill=float(np.mean(numbers))), note
+        return Column(name, "number"), note
     if not forced:
-        layout = next((layout for layout in DATES if all(day(cell, layout) is not None for cell in present)), "")
-        if layout:
-            days = [value for value in (day(cell, layout) for cell in present) if value is not None]
-            return Column(name, "date", float(np.mean(days)), layout), f"a date ({layout}), as days since 1970"
-    counts = Counter(category(cell) for cell in present)
-    if not forced and len(counts) > 20 and len(counts) > 0.5 * len(present):
+        for layout in DATES:
+            if all(day(cell, layout) is not None for cell in present):
+                return Column(name, "date", layout=layout), f"a date ({layout}), as days since 1970"
+    counts = len({category(cell) for cell in present})
+    if not forced and counts > 20 and counts > 0.5 * len(present):
         return None, "text or an identifier: most rows have a value of their own"
-    kept = sorted(name for name, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_CATEGORIES])
-    note = f"the {MOST_CATEGORIES} most frequent of {len(counts)}" if len(counts) > MOST_CATEGORIES else ""
-    blank = [""] if len(present) < len(table) else []
-    return Column(name, "category", categories=(*blank, *kept)), note
+    note = f"the {MOST_CATEGORIES} most frequent of {counts}" if counts > MOST_CATEGORIES else ""
+    return Column(name, "category"), note
 
 
-def _with_target(table: Table, target: str, notes: Notes) -> tuple[Table, list[float]]:
+def _learned(train: Table, columns: Sequence[Column], report: list[dict[str, Any]]) -> list[Column]:
+    """The columns with what the training rows teach: means and categories; those that teach nothing are reported."""
+    learned = []
+    for column in columns:
+        cells = train.columns[column.name]
+        if column.kind == "category":
+            counts = Counter(category(cell) for cell in cells if not is_missing(cell))
+            often = sorted(counts, key=lambda name: (-counts[name], name))[:MOST_CATEGORIES]
+            blank = [""] if counts.total() < len(cells) else []
+            values: set[Any] = {*blank, *often}
+            full = replace(column, categories=(*blank, *sorted(often)))
+        else:
+            read_cell = number if column.kind == "number" else partial(day, layout=column.layout)
+            numbers = [value for value in map(read_cell, cells) if value is not None]
+            values = set(numbers)
+            full = replace(column, fill=float(np.mean(numbers)) if numbers else 0.0)
+        if len(values) > 1:
+            learned.append(full)
+        else:
+            entry = next(entry for entry in report if entry["name"] == column.name)
+            entry.update(kind="dropped", note="one value only in the training rows")
+    return learned
+
+
+def _card(table: Table, report: list[dict[str, Any]], keys: Sequence[Any]) -> dict[str, Any]:
+    return {
+        "source": table.source,
+        "rows": len(table),
+        "found": table.found,
+        "columns": report,
+        "duplicates": len(keys) - len(set(keys)),
+    }
+
+
+def _with_target(table: Table, target: str, notes: Notes, where: str = "") -> tuple[Table, list[float]]:
     """The rows that have a target, and their targets; a target that is no number stops with its place."""
     cells = table.column(target)
     rows, values = [], []
@@ -191,7 +223,7 @@ def _with_target(table: Table, target: str, notes: Notes) -> tuple[Table, list[f
             raise InputError(f"{table.place(row, target)}: {cell!r} is not a number")
         rows.append(row)
         values.append(value)
-    notes.drop(f"no value in {target!r}", len(table) - len(rows))
+    notes.drop(f"no value in {target!r}{where}", len(table) - len(rows))
     if not rows:
         raise InputError(f"{table.source}, column {target!r}: no row holds a number")
     return (table if len(rows) == len(table) else table.take(rows)), values
@@ -206,7 +238,8 @@ def _checked(table: Table, columns: Sequence[Column]) -> dict[str, list[Any]]:
         for row, cell in enumerate(cells):
             good = day(cell, column.layout) if column.kind == "date" else number(cell)
             if good is None and not is_missing(cell):
-                raise InputError(f"{table.place(row, column.name)}: {cell!r} is not a {column.kind}")
+                wanted = f"a date like {column.layout}" if column.kind == "date" else "a number"
+                raise InputError(f"{table.place(row, column.name)}: {cell!r} is not {wanted}")
     return table.columns
 
 
@@ -217,12 +250,13 @@ def _stray(table: Table, name: str) -> str:
     return f"{table.place(row, name)}: {cells[row]!r} is not a number"
 
 
-def _blank_strays(table: Table, columns: Sequence[Column]) -> None:
-    """Make missing what is no number in a numeric column."""
+def _without_strays(table: Table, columns: Sequence[Column]) -> Table:
+    """The same table; what is no number in a numeric column is missing."""
+    clean = dict(table.columns)
     for column in columns:
         if column.kind == "number":
-            cells = table.columns[column.name]
-            cells[:] = [None if number(cell) is None else cell for cell in cells]
+            clean[column.name] = [None if number(cell) is None else cell for cell in clean[column.name]]
+    return replace(table, columns=clean)
 
 
 def _forced(table: Table, target: str, **lists: str) -> dict[str, str]:
@@ -231,7 +265,9 @@ def _forced(table: Table, target: str, **lists: str) -> dict[str, str]:
     for kind, names in lists.items():
         for name in filter(None, (name.strip() for name in names.split(","))):
             if name not in table.columns:
-                raise InputError(f"{kind}: {table.source} has no column {name!r}{did_you_mean(name, table.columns)}")
+                raise InputError(
+                    f"{kind}: {table.source} has no column {name!r}{did_you_mean(name, table.columns)}"
+                )
             if name == target:
                 raise InputError(f"{kind}: {name!r} is the target")
             if name in forced:
@@ -240,10 +276,12 @@ def _forced(table: Table, target: str, **lists: str) -> dict[str, str]:
     return forced
 
 
-def _row_keys(table: Table) -> list[tuple[Any, ...]]:
-    """Equal for rows whose cells are all equal."""
-    names = sorted(table.columns)
-    return list(zip(*(map(_key, table.columns[name]) for name in names), strict=True))
+def _row_keys(
+    columns: Mapping[str, Sequence[Any]], names: Sequence[str], truth: Sequence[float] = ()
+) -> list[tuple[Any, ...]]:
+    """Equal for rows that a model cannot tell apart: the same cells in the columns it uses, the same target."""
+    cells = [map(_key, columns[name]) for name in names]
+    return list(zip(*cells, *([truth] if truth else []), strict=True))
 
 
 def _key(cell: Any) -> Any:

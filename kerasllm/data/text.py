@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
-from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from kerasllm.data import Data, Rows
 from kerasllm.data.card import Notes, describe_labels, describe_lengths
 from kerasllm.data.files import Table, read
-from kerasllm.data.splits import FEWEST, share, split
+from kerasllm.data.splits import FEWEST, shares_and_files, split
 from kerasllm.encoders import Labels, TextEncoder
 from kerasllm.errors import InputError, did_you_mean
+
+
+class Texts(NamedTuple):
+    """The rows of a table that have both a text and a label."""
+
+    table: Table
+    rows: list[int]  # their places in the table
+    texts: list[str]
+    labels: list[str]
 
 
 def read_classification(
@@ -33,114 +42,135 @@ def read_classification(
     `validation` and `test` are shares of the rows or files. The other arguments are TextEncoder.fit's.
     """
     notes = Notes()
-    table = read(source)
-    texts, labels = _rows(table, text, label, notes)
-    others: dict[str, tuple[list[str], list[str]] | None] = {}
-    shares = {}
-    for name, value in (("validation", validation), ("test", test)):
-        part = share(value, name)
-        shares[name] = part or 0.0
-        others[name] = _rows(read(value), text, label, notes) if part is None else None
+    whole = _texts(read(source), text, label, notes)
+    shares, files = shares_and_files(validation, test)
+    others = {
+        name: _texts(read(file), text, label, notes, f", in the {name} file") for name, file in files.items()
+    }
 
-    keys = [_key(one) for one in texts]
-    apart = {_key(one) for other in others.values() if other for one in other[0]}
+    keys = [_key(one) for one in whole.texts]
+    other_keys = {name: {_key(one) for one in other.texts} for name, other in others.items()}
+    if len(others) == 2 and (shared := len(other_keys["validation"] & other_keys["test"])):
+        notes.warn(f"{shared} texts of the validation file are in the test file too")
+    apart = set().union(*other_keys.values())
+    notes.leak([whole.table.lines[whole.rows[row]] for row, key in enumerate(keys) if key in apart])
     kept = [row for row, key in enumerate(keys) if key not in apart]
-    notes.drop("their text is also in the validation or test file", len(texts) - len(kept))
-    if len({labels[row] for row in kept}) < 2:
-        found = sorted({labels[row] for row in kept})
-        raise InputError(f"{table.source}, column {label!r}: one class only ({', '.join(found)}); at least 2 are needed")
+    found = sorted({whole.labels[row] for row in kept})
+    if len(found) < 2:
+        left = (
+            "; rows that are in the validation or test file too are left out" if len(kept) < len(keys) else ""
+        )
+        raise InputError(
+            f"{whole.table.source}, column {label!r}: {len(found)} class to train on "
+            f"({', '.join(found)}); at least 2 are needed{left}"
+        )
     if len(kept) < FEWEST and any(shares.values()):
-        notes.warn(f"fewer than {FEWEST} rows: all of them train, and no test is held out")
+        notes.warn(f"fewer than {FEWEST} rows: all of them train, and no validation or test is held out")
         shares = {name: 0.0 for name in shares}
     parts = split(
-        [keys[row] for row in kept], [labels[row] for row in kept], shares["validation"], shares["test"], seed
+        [keys[row] for row in kept],
+        [whole.labels[row] for row in kept],
+        shares["validation"],
+        shares["test"],
+        seed,
     )
     rows = {name: [kept[place] for place in places] for name, places in parts._asdict().items()}
-    train = Rows([texts[row] for row in rows["train"]], [labels[row] for row in rows["train"]])
+
+    def part(name: str) -> Rows:
+        return Rows([whole.texts[row] for row in rows[name]], [whole.labels[row] for row in rows[name]])
+
+    train = part("train")
     classes = Labels.fit(train.truth)
-
-    def held_out(name: str) -> Rows | None:
-        other = others[name]
-        if other:
-            for one in other[1]:
-                if one not in classes.names:
-                    raise InputError(f"{name} file: training has no label {one!r}{did_you_mean(one, classes.names)}")
-            return Rows(*other)
-        return Rows([texts[row] for row in rows[name]], [labels[row] for row in rows[name]]) if rows[name] else None
-
-    held = {name: held_out(name) for name in ("validation", "test")}
-    card = _card(table, texts, labels, keys, notes)
-    card["splits"] = {"train": len(train), **{name: len(part) for name, part in held.items() if part}}
+    held: dict[str, Rows] = {}
+    for name in ("validation", "test"):
+        if name in others:
+            held[name] = _known(others[name], label, classes)
+        elif rows[name]:
+            held[name] = part(name)
+    card = {
+        **_card(whole, keys, notes),
+        "splits": {"train": len(train), **{name: len(one) for name, one in held.items()}},
+        **notes.entries(),
+    }
     encoder = TextEncoder.fit(
         train.features, text, words=words, characters=characters, size=vocabulary_size, max_length=max_length
     )
-    return Data(train, held["validation"], held["test"], encoder, classes, card)
+    return Data(train, held.get("validation"), held.get("test"), encoder, classes, card)
 
 
 def labelled(source: Any, text: str, label: str, classes: Labels) -> Rows:
     """New texts with their true labels, to evaluate a trained model on."""
-    table = read(source)
-    texts, labels = _rows(table, text, label, Notes())
-    cells = table.column(label)
-    for row, cell in enumerate(cells):
-        if not _blank(cell) and str(cell).strip() not in classes.names:
-            hint = did_you_mean(str(cell), classes.names)
-            raise InputError(f"{table.place(row, label)}: training saw no label {cell!r}{hint}")
-    return Rows(texts, labels)
+    return _known(_texts(read(source), text, label, Notes()), label, classes)
 
 
 def text_card(table: Table, text: str, label: str) -> dict[str, Any]:
     """The card of a file of texts."""
     notes = Notes()
-    texts, labels = _rows(table, text, label, notes)
-    return _card(table, texts, labels, [_key(one) for one in texts], notes)
+    whole = _texts(table, text, label, notes)
+    return {**_card(whole, [_key(one) for one in whole.texts], notes), **notes.entries()}
 
 
-def _rows(table: Table, text: str, label: str, notes: Notes) -> tuple[list[str], list[str]]:
+def _texts(table: Table, text: str, label: str, notes: Notes, where: str = "") -> Texts:
     """Texts and labels, as strings, of the rows that have both; what is left out is noted."""
     if text == label:
         raise InputError(f"text and label are both {text!r}; they are two columns")
-    texts, labels = [], []
-    for words, name in zip(table.column(text), table.column(label), strict=True):
+    found = Texts(table, [], [], [])
+    names: dict[Any, str] = {}  # one string per label, not per row
+    for row, (words, name) in enumerate(zip(table.column(text), table.column(label), strict=True)):
         if _blank(words):
-            notes.drop(f"no text in {text!r}")
+            notes.drop(f"no text in {text!r}{where}")
         elif _blank(name):
-            notes.drop(f"no label in {label!r}")
+            notes.drop(f"no label in {label!r}{where}")
         else:
-            texts.append(str(words))
-            labels.append(str(name).strip())
-    if not texts:
+            written = str(name).strip()
+            found.rows.append(row)
+            found.texts.append(str(words))
+            found.labels.append(names.setdefault(written, written))
+    if not found.texts:
         raise InputError(f"{table.source}: no row has both a text in {text!r} and a label in {label!r}")
-    return texts, labels
+    return found
 
 
-def _card(table: Table, texts: Sequence[str], labels: Sequence[str], keys: Sequence[str], notes: Notes) -> dict[str, Any]:
-    meant = defaultdict(set)
-    for key, label in zip(keys, labels, strict=True):
-        meant[key].add(label)
-    torn = sum(len(names) > 1 for names in meant.values())
+def _known(found: Texts, label: str, classes: Labels) -> Rows:
+    """The texts and labels, after every label was checked, with its line, to be one that training saw."""
+    known = set(classes.names)
+    for row, name in zip(found.rows, found.labels, strict=True):
+        if name not in known:
+            hint = did_you_mean(name, classes.names)
+            raise InputError(f"{found.table.place(row, label)}: training saw no label {name!r}{hint}")
+    return Rows(found.texts, found.labels)
+
+
+def _card(whole: Texts, keys: Sequence[bytes], notes: Notes) -> dict[str, Any]:
+    meant: dict[bytes, str] = {}
+    torn = {
+        key: text
+        for key, text, label in zip(keys, whole.texts, whole.labels, strict=True)
+        if meant.setdefault(key, label) != label
+    }
     if torn:
-        example = next(key for key, names in meant.items() if len(names) > 1)
-        notes.warn(f"{torn} texts have rows with different labels, such as {example[:40]!r}")
-    description = describe_labels(labels, notes)
-    if len(description["classes"]) > 0.5 * len(labels) and len(labels) > 20:
+        example = next(iter(torn.values()))
+        notes.warn(
+            f"{len(torn)} texts have rows with different labels (these train), such as {example[:40]!r}"
+        )
+    description = describe_labels(whole.labels, notes)
+    if len(description["classes"]) > 0.5 * len(whole.labels) and len(whole.labels) > 20:
         notes.warn("most rows have a label of their own; is it the right column?")
     return {
-        "source": table.source,
-        "rows": len(table),
-        "found": table.found,
+        "source": whole.table.source,
+        "rows": len(whole.table),
+        "found": whole.table.found,
         "labels": description,
-        "lengths": describe_lengths([len(one) for one in texts]),
+        "lengths": describe_lengths([len(one) for one in whole.texts]),
         "duplicates": len(keys) - len(meant),
-        "dropped": notes.dropped,
-        "warnings": notes.warnings,
     }
 
 
-def _key(text: str) -> str:
-    """Equal for texts that differ in width, case and white space only."""
-    return " ".join(unicodedata.normalize("NFKC", text).lower().split())
+def _key(text: str) -> bytes:
+    """Equal for texts that differ in width, case and white space only; a digest, for the texts may be long."""
+    plain = " ".join(unicodedata.normalize("NFKC", text).lower().split())
+    return hashlib.blake2b(plain.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _blank(cell: Any) -> bool:
-    return cell is None or cell != cell or not str(cell).strip()
+    return cell is None or not str(cell).strip()

@@ -59,7 +59,10 @@ def linear(
             parts.append(one_hot(inputs["categories"][:, place : place + 1]))  # (B, 1) -> (B, size)
     columns = layers.Concatenate(name="columns")(parts) if len(parts) > 1 else parts[0]  # (B, D)
     if turn:
-        columns = layers.Dense(turn[0].shape[1], trainable=False, dtype="float32", name="turned")(columns)  # (B, K)
+        turned = layers.Dense(
+            turn[0].shape[1], kernel_initializer="zeros", trainable=False, dtype="float32", name="turned"
+        )
+        columns = turned(columns)  # (B, D) -> (B, K)
     standardized = layers.Dense(
         1,
         kernel_initializer="zeros",  # it starts as the mean predictor
@@ -72,7 +75,7 @@ def linear(
     )(standardized)
     model = keras.Model(inputs, value, name="linear")
     if turn:
-        model.get_layer("turned").set_weights(turn)
+        turned.set_weights(turn)
     return model
 
 

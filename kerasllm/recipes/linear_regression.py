@@ -28,10 +28,6 @@ class LinearRegression(Regressor):
     numeric: str = parameter("", "columns to take as numbers, between commas", "当作数值的列，用逗号分隔", group="data", kind="columns", advanced=True)
     categorical: str = parameter("", "columns to take as categories, between commas", "当作类别的列，用逗号分隔", group="data", kind="columns", advanced=True)
     drop: str = parameter("", "columns to leave out, between commas", "不使用的列，用逗号分隔", group="data", kind="columns", advanced=True)
-    # A plane needs no rows to decide when to stop.
-    validation: str = parameter(
-        "", "share of the rows, or a file, to watch the training by", "用来观察训练的行所占比例，或一个文件", group="data", kind="file"
-    )
     epochs: int = parameter(100, "passes over the training rows", "遍历训练数据的次数", group="training", ge=1, le=100_000)
     batch_size: int = parameter(65_536, "rows in one step of the optimizer", "优化器每一步用的行数", group="training", ge=1, le=1_000_000, unit="rows")
     learning_rate: float = parameter(0.2, "step size of the optimizer", "优化器的步长", group="training", gt=0, le=10)

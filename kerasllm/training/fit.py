@@ -64,10 +64,11 @@ def _fit(
     """Compile and fit from the checkpoint, if there is one, to the last epoch; the model ends with the final weights."""
     batches = Batches(examples, recipe.batch_size, recipe.seed)
     held_out = Batches(data.examples(data.validation), recipe.batch_size) if data.validation else None
+    epochs = recipe.passes(len(batches.plan))
     # The user's model is saved as built: compiling a twin of the same layers keeps the optimizer out of its file.
     twin = keras.Model(model.inputs, recipe.trained_part(model), name="training")
     twin.compile(
-        optimizer(recipe, steps=recipe.epochs * len(batches.plan)),
+        optimizer(recipe, steps=epochs * len(batches.plan)),
         loss=recipe.loss(),
         metrics=recipe.metrics(),
         jit_compile=devices.jit_compile(),
@@ -76,16 +77,16 @@ def _fit(
     found = checkpoint.load(run.path)
     progress = found[0] if found else Progress()
     files.cut_lines(run.path / "history.jsonl", lambda line: line["step"] <= progress.step)
-    recorder = Recorder(writer, recipe, batches, progress)
+    recorder = Recorder(writer, recipe, epochs, batches, progress)
     recorder.set_model(twin)
-    writer.update(phase="compiling", epoch=progress.epoch, epochs=recipe.epochs)
+    writer.update(phase="compiling", epoch=progress.epoch, epochs=epochs)
     try:
         if found:
             twin.test_on_batch(*batches.batch(*batches.plan[0]))  # makes the metrics' variables
             recorder.restore(found[1])
-        done = progress.epoch >= recipe.epochs or 0 < recipe.early_stopping <= progress.waited
+        done = progress.epoch >= epochs or 0 < recipe.early_stopping <= progress.waited
         # A half-done epoch is a fit of its own: its dataset is shorter.
-        ends = [] if done else [progress.epoch + 1, recipe.epochs] if progress.batch else [recipe.epochs]
+        ends = [] if done else [progress.epoch + 1, epochs] if progress.batch else [epochs]
         for end in ends:
             batches.begin(progress.epoch, progress.batch)
             twin.fit(

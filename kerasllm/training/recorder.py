@@ -31,12 +31,12 @@ class DivergedError(InputError):
 class Recorder(keras.callbacks.Callback):
     """It acts before each batch, when nothing is under way, and needs no batch's logs: fit goes on unhindered."""
 
-    def __init__(self, writer: Writer, recipe: Recipe, batches: Batches, progress: Progress) -> None:
+    def __init__(self, writer: Writer, recipe: Recipe, epochs: int, batches: Batches, progress: Progress) -> None:
         super().__init__()
         self.writer = writer
         self.progress = progress
         self.monitor = "loss"
-        self._recipe = recipe
+        self._recipe, self._epochs = recipe, epochs
         self._batches = batches
         self._metrics: list[np.ndarray] | None = None
         self._history = writer.run.path / "history.jsonl"
@@ -95,7 +95,7 @@ class Recorder(keras.callbacks.Callback):
         self._judge(logs[self.monitor])
         if time.monotonic() - self._saved >= 60 * self._recipe.checkpoint_minutes:
             self.save()
-        if self.writer.stop_asked() and self.progress.epoch < self._recipe.epochs and not self.model.stop_training:
+        if self.writer.stop_asked() and self.progress.epoch < self._epochs and not self.model.stop_training:
             raise StopAskedError
 
     def save(self) -> None:
@@ -139,11 +139,11 @@ class Recorder(keras.callbacks.Callback):
         return {"epoch": done.epoch if not done.batch else round(epoch, 4), "step": done.step, "time": time.time()}
 
     def _report(self, logs: dict[str, float]) -> None:
-        done, total = self.progress.step, self._recipe.epochs * self._steps
+        done, total = self.progress.step, self._epochs * self._steps
         here = done - self._first_step
         eta = (time.monotonic() - self._began) / here * (total - done) if here else None
         self.writer.update(
-            phase="training", epoch=self.progress.epoch, epochs=self._recipe.epochs,
+            phase="training", epoch=self.progress.epoch, epochs=self._epochs,
             step=done, steps=total, eta=eta, metrics=logs,
         )  # fmt: skip
 
