@@ -1,7 +1,7 @@
 """Draw the parameters cell of each recipe's notebook anew; make a first notebook for a recipe that has none.
 
-    python ci/notebooks.py           write notebooks/
-    python ci/notebooks.py --check   only tell what would change; exit code 1 if anything would
+python ci/notebooks.py           write notebooks/
+python ci/notebooks.py --check   only tell what would change; exit code 1 if anything would
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Between a person's rows and a network's arrays: text -> ids, columns -> numbers, labels and targets and back.
+"""Between a person's rows and a network's arrays: text -> ids, columns -> numbers, labels, targets and back.
 
-Training and the light runtime share this file: it needs numpy and tokenizers only. Every encoder is saved as JSON
-in the run folder, and nothing is pickled.
+Training and the light runtime share this file: it needs numpy and tokenizers only. Every encoder is saved as
+JSON in the run folder, and nothing is pickled.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from kerasllm.errors import InputError, did_you_mean
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "<na>", "#n/a", "-", "缺失"}
 DATES = (
-    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M:%S",
-    "%Y/%m/%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y%m%dT%H%M%S", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y",
+    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M",
+    "%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y%m%dT%H%M%S",
+    "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y",
 )  # fmt: skip
 DIGIT = re.compile(r"\d")
 FEW_NGRAMS = 5_000  # below, n-grams that occur once are learned too
@@ -56,6 +57,8 @@ def number(cell: Any) -> float | None:
 
 def day(cell: Any, layout: str) -> float | None:
     """A date as days since 1970-01-01, or None where it is no date and does not follow `layout`."""
+    if is_missing(cell):
+        return None
     try:
         moment = cell if isinstance(cell, datetime) else datetime.strptime(str(cell).strip(), layout)
     except ValueError:
@@ -82,7 +85,7 @@ class Column:
 
 
 class TableEncoder:
-    """Columns of a table -> `numbers` (rows, numbers and dates) float32 and `categories` (rows, categories) int32.
+    """Columns -> `numbers` (rows, numbers and dates) float32, and `categories` (rows, categories) int32.
 
     A network without columns of one sort has no such input, and the dictionary lacks it.
     """
@@ -120,9 +123,8 @@ class TableEncoder:
             arrays = [self._numbers(column, columns[column.name]) for column in self.numbers]
             inputs["numbers"] = np.stack(arrays, axis=1).astype("float32")
         if self.categories:
-            inputs["categories"] = np.stack(
-                [self._places(column, columns[column.name]) for column in self.categories], axis=1
-            )
+            places = [self._places(column, columns[column.name]) for column in self.categories]
+            inputs["categories"] = np.stack(places, axis=1)
         return inputs
 
     def _by_column(self, rows: Sequence[Any]) -> dict[str, list[Any]]:
@@ -132,9 +134,8 @@ class TableEncoder:
             if not isinstance(row, Mapping):
                 cells = list(row) if isinstance(row, (list, tuple, np.ndarray)) else [row]
                 if len(cells) != len(names):
-                    raise InputError(
-                        f"row {place} has {len(cells)} values; the columns are: {', '.join(names)}"
-                    )
+                    known = ", ".join(names)
+                    raise InputError(f"row {place} has {len(cells)} values; the columns are: {known}")
                 row = dict(zip(names, cells, strict=True))
             for name in names:
                 if name not in row:
@@ -175,11 +176,12 @@ class TableEncoder:
 class TextEncoder:
     """Texts -> `ids`, ragged: a text's distinct n-grams as places in a vocabulary, in order of appearance.
 
-    A unit is a Chinese character, a word of other letters or digits, or a mark. N-grams are runs of 1 to `words`
-    units, the text's begin and end among them, and with `gaps` the pairs of units around one other; and, where `characters` > 0, the pieces of 3 to `characters`
-    characters of each word between `<` and `>` (Bojanowski et al. 2017, section 3.2), so that misspelled and inflected
-    words keep a meaning. Width and case do not count (NFKC, lower case); Chinese stays as it is. tokenizer.json holds
-    the normalizer, the units and the vocabulary; text.json how units become n-grams.
+    A unit is a Chinese character, a word of other letters or digits, or a mark. N-grams are runs of 1 to
+    `words` units, the text's begin and end among them, and with `gaps` the pairs of units around one other;
+    and, where `characters` > 0, the pieces of 3 to `characters` characters of each word between `<` and `>`
+    (Bojanowski et al. 2017, section 3.2), so that misspelled and inflected words keep a meaning. Width and
+    case do not count (NFKC, lower case); Chinese stays as it is. tokenizer.json holds the normalizer, the
+    units and the vocabulary; text.json how units become n-grams.
     """
 
     FILE = "text.json"
@@ -211,16 +213,17 @@ class TextEncoder:
         size: int,
         max_length: int,
     ) -> TextEncoder:
-        """Learn the `size` most frequent n-grams of at least two texts (of one, where there are few texts)."""
+        """Learn the `size` most frequent n-grams of at least two texts (of one, where texts are few)."""
         tokenizer = Tokenizer(models.WordLevel({cls.UNKNOWN: 0}, unk_token=cls.UNKNOWN))
         tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(cls.UNITS), "removed", invert=True)
         empty = cls(tokenizer, column, words, gaps, characters, max_length)
         counts: Counter[str] = Counter()
+        most = max(cls.MOST, 2 * size)
         for text in texts:
             counts.update(empty.ngrams(text))
             least = 1
-            while len(counts) > (cls.MOST if least == 1 else cls.MOST // 2):  # half: room until the next time
+            while len(counts) > (most if least == 1 else most // 2):  # half: room until the next time
                 least += 1
                 counts = Counter({ngram: count for ngram, count in counts.items() if count >= least})
         repeated = {ngram: count for ngram, count in counts.items() if count > 1}
@@ -248,12 +251,11 @@ class TextEncoder:
                 dict.fromkeys(f"{before} _ {after}" for before, after in zip(units, units[2:], strict=False))
             )
         for unit in units[1:-1]:
-            if self.characters and len(unit) > 1:  # a Chinese character or a mark is a unit of its own
+            if self.characters and unit[0].isalnum() and (len(unit) > 1 or unit[0] < "\u3400"):
                 word = f"<{DIGIT.sub('0', unit)}>"  # numbers are alike by their length
                 for count in range(3, self.characters + 1):
-                    found.update(
-                        dict.fromkeys("#" + word[i : i + count] for i in range(len(word) - count + 1))
-                    )
+                    pieces = (word[i : i + count] for i in range(len(word) - count + 1))
+                    found.update(dict.fromkeys("#" + piece for piece in pieces))
         return list(found)
 
     def rows(self, given: Any) -> list[str]:
@@ -267,9 +269,8 @@ class TextEncoder:
         texts: list[str] = []
         for place, row in enumerate(given, 1):
             if isinstance(row, Mapping) and self.column not in row:
-                raise InputError(
-                    f"row {place} has no column {self.column!r}{did_you_mean(self.column, map(str, row))}"
-                )
+                hint = did_you_mean(self.column, map(str, row))
+                raise InputError(f"row {place} has no column {self.column!r}{hint}")
             text = row[self.column] if isinstance(row, Mapping) else row
             if not isinstance(text, str):
                 raise InputError(f"row {place}: {text!r} is no text")
@@ -277,7 +278,7 @@ class TextEncoder:
         return texts
 
     def encode(self, texts: Sequence[str]) -> dict[str, list[np.ndarray]]:
-        """Ids per text, (length,) int32, at most `max_length`; unknown n-grams are left out, at least one id remains."""
+        """Ids per text, (length,) int32, at most `max_length`, at least one; unknown n-grams are left out."""
         places = self.vocabulary
         rows = []
         for text in texts:
@@ -287,9 +288,8 @@ class TextEncoder:
 
     def files(self) -> dict[str, str]:
         """What to save, by file name."""
-        settings = {
-            name: getattr(self, name) for name in ("column", "words", "gaps", "characters", "max_length")
-        }
+        names = ("column", "words", "gaps", "characters", "max_length")
+        settings = {name: getattr(self, name) for name in names}
         return {"tokenizer.json": self.tokenizer.to_str(), self.FILE: _json(settings)}
 
     @classmethod
@@ -317,9 +317,8 @@ class Labels:
         """(rows,) int32; a label that training never saw raises InputError."""
         for row, label in enumerate(labels, 1):
             if label not in self._place:
-                raise InputError(
-                    f"row {row}: training saw no label {label!r}{did_you_mean(label, self.names)}"
-                )
+                hint = did_you_mean(label, self.names)
+                raise InputError(f"row {row}: training saw no label {label!r}{hint}")
         return np.array([self._place[label] for label in labels], "int32")
 
     @staticmethod
@@ -361,7 +360,7 @@ class Target:
         return ((np.asarray(values, "float64") - self.mean) / self.deviation).astype("float32")
 
     def decode(self, values: np.ndarray) -> list[dict[str, float]]:
-        """A row's answer, {target's name: number}; the finished network already answers in the target's unit."""
+        """A row's answer, {target's name: number}; the finished network answers in the target's unit."""
         return [{self.name: float(value)} for value in np.ravel(values)]
 
     def files(self) -> dict[str, str]:
@@ -383,16 +382,13 @@ def _first(folder: Path, *kinds: Any) -> Any:
     for kind in kinds:
         if (folder / kind.FILE).exists():
             return kind.load(folder)
-    raise InputError(
-        f"{folder} holds none of {', '.join(kind.FILE for kind in kinds)}; is it a finished run?"
-    )
+    names = ", ".join(kind.FILE for kind in kinds)
+    raise InputError(f"{folder} holds none of {names}; is it a finished run?")
 
 
 def _is_row(given: Any) -> bool:
     """Whether it is one row: a text, a number, or a mapping of plain cells."""
-    if isinstance(given, Mapping):
-        return any(_is_cell(value) for value in given.values())
-    return _is_cell(given)
+    return any(map(_is_cell, given.values() if isinstance(given, Mapping) else [given]))
 
 
 def _is_cell(value: Any) -> bool:

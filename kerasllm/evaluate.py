@@ -20,9 +20,10 @@ def classification(truth: np.ndarray, probabilities: np.ndarray, names: Sequence
         probabilities: (rows, classes).
         names: of the classes.
 
-    Returns accuracy, the macro means of precision, recall and F1 over the classes that occur, log loss (nats), the
-    accuracy of always answering the commonest class, ROC-AUC (of the second class of two, macro one-against-rest of
-    more; absent where a class does not occur), per class figures, and the confusion matrix (rows: truth).
+    Returns accuracy, the macro means of precision, recall and F1 over the classes that occur, log loss
+    (nats), the accuracy of always answering the commonest class, ROC-AUC (of the second class of two, macro
+    one-against-rest of more; absent where a class does not occur), per class figures, and the confusion
+    matrix (rows: truth).
     """
     with needs("train"):
         from sklearn import metrics
@@ -63,7 +64,8 @@ def classification(truth: np.ndarray, probabilities: np.ndarray, names: Sequence
 def regression(truth: Sequence[float], answers: Sequence[float], mean: float) -> Scores:
     """Score numbers: RMSE, MAE (in the target's unit), R², and RMSE and MAE of always answering `mean`.
 
-    R² is 1 minus the squared error's ratio to that around the truth's own mean; absent where all truth is equal.
+    R² is 1 minus the squared error's ratio to that around the truth's own mean; absent where all truth is
+    equal.
     """
     true, given = np.asarray(truth, "float64"), np.asarray(answers, "float64")
     error = given - true

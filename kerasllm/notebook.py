@@ -1,8 +1,8 @@
 """Recipes as notebooks: the parameters cell drawn from the fields, checked runs by papermill.
 
-papermill itself reads types by regular expressions, warns of unknown names and validates nothing, so every name, type
-and bound is checked against the recipe: before a kernel starts by `execute`, and in the notebook's first cell by
-`parameters`, which also guards a plain `papermill notebooks/x.ipynb out.ipynb -p …`.
+papermill itself reads types by regular expressions, warns of unknown names and validates nothing, so every
+name, type and bound is checked against the recipe: before a kernel starts by `reserve`, and in the notebook's
+first cell by `parameters`, which also guards a plain `papermill notebooks/x.ipynb out.ipynb -p …`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from __future__ import annotations
 import ast
 import json
 import os
+import signal
 import sys
 import tempfile
+import threading
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from kerasllm import recipes
@@ -25,6 +28,7 @@ from kerasllm.evaluate import flat
 from kerasllm.parameters import description
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create, files
+from kerasllm.run.folder import ENDED
 
 INJECTED = "# Parameters\n"  # how papermill begins the cell it injects
 
@@ -37,7 +41,8 @@ def parameters_cell(recipe: type[Recipe]) -> str:
         choices = typing.get_args(field.annotation)
         note = description(field) + (f": {', '.join(choices)}" if choices else "")
         default = field.get_default()
-        lines.append(f"{name}: {kind.__name__} = {json.dumps(default) if isinstance(default, str) else default}  # {note}")
+        shown = json.dumps(default) if isinstance(default, str) else default
+        lines.append(f"{name}: {kind.__name__} = {shown}  # {note}")
     return "\n".join(lines)
 
 
@@ -51,7 +56,9 @@ def parameters(recipe: type[Recipe], namespace: Mapping[str, Any]) -> Recipe:
             for statement in ast.parse(cell).body:
                 for target in statement.targets if isinstance(statement, ast.Assign) else ():
                     if isinstance(target, ast.Name) and target.id not in recipe.model_fields:
-                        raise InputError(f"no parameter {target.id!r}{did_you_mean(target.id, recipe.model_fields)}")
+                        raise InputError(
+                            f"no parameter {target.id!r}{did_you_mean(target.id, recipe.model_fields)}"
+                        )
     return recipe(**{name: namespace[name] for name in recipe.model_fields if name in namespace})
 
 
@@ -67,80 +74,130 @@ def show(run: Run) -> None:
         display(Image(filename=str(figure)))
 
 
-def template(recipe: str) -> Path:
-    """The recipe's notebook: in the installed package, or in notebooks/ of a checkout."""
+def template(recipe: str) -> Path | None:
+    """The recipe's notebook: in the installed package, or in a checkout's notebooks/; None if it has none."""
     packed = Path(str(resources.files("kerasllm"))) / "templates" / f"{recipe}.ipynb"
     checkout = Path(__file__).parent.parent / "notebooks" / f"{recipe}.ipynb"
-    for path in (packed, checkout):
-        if path.exists():
-            return path
-    raise InputError(f"the recipe {recipe!r} has no notebook; train it with `kerasllm train {recipe}`")
+    return next((path for path in (packed, checkout) if path.exists()), None)
 
 
-def execute(name: str, values: Mapping[str, str], *, runs: str = "", run_name: str = "") -> Run:
-    """Check the parameters, reserve a run, and execute the recipe's notebook into the run's folder.
-
-    A cell that fails raises InputError where the cause is the user's, else RuntimeError with the cell's traceback.
-    """
-    chosen = recipes.find(name)
-    # papermill writes the values as Python literals of the types that the recipe made of them.
-    recipe = chosen(**values).anchored()
-    recipe.fingerprints()
-    source = template(name)
+def reserve(recipe: str, values: Mapping[str, str], *, runs: str = "", name: str = "") -> Run:
+    """Check names, types, bounds and files, and reserve a run: for a wrong one no kernel starts."""
+    checked = recipes.find(recipe)(**values).anchored()
+    checked.fingerprints()
     with needs("lab"):
-        import papermill
+        import ipykernel  # noqa: F401  (the kernel runs it)
+        import papermill  # noqa: F401
+    return checked.reserved() or create(checked, runs, name, "notebook")
 
-    run = create(recipe, runs, run_name, "notebook")
-    given = {key: value for key, value in recipe.model_dump().items() if value != chosen.model_fields[key].get_default()}
-    before = os.environ.get("KERASLLM_RUN")
-    os.environ["KERASLLM_RUN"] = str(run.path)
+
+def execute(run: Run) -> Run:
+    """Execute the notebook of a reserved run's recipe into the run's folder. The first Ctrl-C stops the run.
+
+    A cell that fails raises InputError where the cause is the user's, else RuntimeError with its traceback.
+    """
+    import nbformat
+    import papermill
+
+    recipe = type(run.recipe)
+    # papermill writes the values as Python literals of the types that the recipe made of them.
+    given = {
+        name: value
+        for name, value in run.asked["parameters"].items()
+        if value != recipe.model_fields[name].get_default()
+    }
+    source, target = template(recipe.name()), run.path / "notebook.ipynb"
+    if not source:
+        nbformat.write(draw(recipe), target)
     try:
-        with this_interpreter() as kernel:
+        with this_interpreter() as kernel, _environment(KERASLLM_RUN=str(run.path)), _interrupts(run):
             papermill.execute_notebook(
-                str(source), str(run.path / "notebook.ipynb"), given, kernel_name=kernel, progress_bar=False, cwd=os.getcwd()
+                _no_pattern(source or target),
+                _no_pattern(target),
+                given,
+                kernel_name=kernel,
+                progress_bar=False,
             )
     except papermill.PapermillExecutionError as error:
-        if run.status["state"] == "queued":
-            files.replace_json(run.path / "status.json", {"state": "failed", "message": f"{error.ename}: {error.evalue}"})
+        if run.state != "failed":  # the trainer tells its own failures
+            _fail(run, f"notebook: {error.ename}: {error.evalue}")
         if error.ename in ("InputError", "DivergedError"):
             raise InputError(error.evalue) from error
-        raise RuntimeError(f"{run.path / 'notebook.ipynb'}: {error}") from error
+        raise RuntimeError(f"{target}: {error}") from error
     finally:
-        os.environ.pop("KERASLLM_RUN")
-        if before is not None:
-            os.environ["KERASLLM_RUN"] = before
+        if run.state == "queued":
+            _fail(run, "the notebook ended before the training began")
     return run
+
+
+def _no_pattern(path: Path) -> str:
+    """papermill fills parameters into a path's braces; ours are names."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _fail(run: Run, message: str) -> None:
+    files.replace_json(run.path / "status.json", {**run.status, "state": "failed", "message": message})
+
+
+@contextmanager
+def _interrupts(run: Run) -> Iterator[None]:
+    """Take the first Ctrl-C as a wish to stop the run; a second one interrupts at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        if run.state not in ENDED:
+            run.stop()
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
 def this_interpreter() -> Iterator[str]:
     """The name of a kernel that is this very interpreter, whatever kernels are installed."""
-    with needs("lab"):
-        import ipykernel  # noqa: F401  (the kernel runs it)
     with tempfile.TemporaryDirectory() as folder:
         kernel = Path(folder) / "kernels" / "kerasllm"
         kernel.mkdir(parents=True)
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        (kernel / "kernel.json").write_text(json.dumps({"argv": command, "display_name": "kerasllm", "language": "python"}))
-        before = os.environ.get("JUPYTER_PATH")
-        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [folder, before]))
-        try:
-            yield "kerasllm"
-        finally:
-            os.environ.pop("JUPYTER_PATH")
-            if before is not None:
-                os.environ["JUPYTER_PATH"] = before
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=50"]
+        spec = {"argv": command, "display_name": "kerasllm", "language": "python"}
+        (kernel / "kernel.json").write_text(json.dumps(spec), "utf-8")
+        places = filter(None, [folder, os.environ.get("JUPYTER_PATH")])
+        with _environment(JUPYTER_PATH=os.pathsep.join(places)):
+            yield kernel.name
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Set environment variables, and put back what was there."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def draw(recipe: type[Recipe], notebook: Any = None) -> Any:
-    """A recipe's notebook with its parameters cell drawn anew, without outputs; a first one where there is none."""
+    """A recipe's notebook with its parameters cell drawn anew, no outputs; a first one if there is none."""
     import nbformat
 
     notebook = notebook or _first(recipe)
+    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(tagged) != 1:
+        raise InputError(f"{recipe.name()}.ipynb: {len(tagged)} cells are tagged `parameters`; it needs one")
+    tagged[0].source = parameters_cell(recipe)
     for place, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{place}"
-        if "parameters" in cell.metadata.get("tags", []):
-            cell.source = parameters_cell(recipe)
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     notebook.metadata = nbformat.from_dict(
@@ -164,7 +221,7 @@ def _first(recipe: type[Recipe]) -> Any:
                 f"from kerasllm.notebook import parameters\nfrom {module} import {name}\n\n"
                 f"recipe = parameters({name}, globals())\nrecipe"
             ),
-            new_code_cell("run = recipe.train(surface=\"notebook\")\nrun"),
+            new_code_cell('run = recipe.train(surface="notebook")\nrun'),
             new_code_cell("run.history.tail()"),
             new_code_cell("from kerasllm.notebook import show\n\nshow(run)"),
         ]

@@ -39,7 +39,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows ready for a network: arrays by input name (all of one length, or ragged), targets, weights of the loss."""
+    """Rows ready for a network: arrays by input name (of one length, or ragged), targets, loss weights."""
 
     inputs: dict[str, np.ndarray | Ragged]
     targets: np.ndarray

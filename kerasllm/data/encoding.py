@@ -1,4 +1,4 @@
-"""Which encoding a text file is in: by its mark, its zero bytes, else the first of UTF-8 and GB18030 that fits."""
+"""Which encoding a text file is in: by its mark, its zero bytes, else the first of UTF-8 and GB18030."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _reads_as(start: bytes, encoding: str) -> bool:
 
 
 def _first_fault(open_bytes: Opener, encoding: str) -> tuple[int, int, bytes]:
-    """The line of the first bytes that do not decode (0: none), the bytes beyond ASCII before it, what follows."""
+    """The line of the first bytes that do not decode (0: none), the high bytes before it, what follows."""
     decoder = codecs.getincrementaldecoder(encoding)()
     line, before = 1, 0
     with open_bytes() as file:

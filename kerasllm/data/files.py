@@ -63,7 +63,7 @@ class Table:
 
 
 def read(source: Any) -> Table:
-    """Read a path, `sample:NAME`, DataFrame, mapping of columns, (X, y) arrays or sequence of row mappings."""
+    """Read a path, `sample:NAME`, DataFrame, mapping of columns, (X, y) arrays or list of row mappings."""
     if isinstance(source, Table):
         return source
     if isinstance(source, str) and source.startswith("sample:"):
@@ -181,7 +181,7 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
                         f"{path.name}, line {number}: a NUL byte; the file is damaged or no text"
                     )
                 yield line
-        except UnicodeDecodeError as error:
+        except UnicodeDecodeError:
             raise InputError(
                 f"{path.name}, after line {number}: not {encoding} as the file's mark says; save it as UTF-8"
             ) from None

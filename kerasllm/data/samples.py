@@ -1,8 +1,9 @@
-"""Small data sets that need no network, by name: `sample:line`, `sample:houses`, `sample:diabetes`, `sample:messages`."""
+"""Small data sets that need no network, by name: sample:line, :houses, :diabetes and :messages."""
 
 from __future__ import annotations
 
 import csv
+import io
 import random
 from collections.abc import Callable
 from importlib import resources
@@ -43,7 +44,7 @@ def houses() -> Columns:
 
 
 def diabetes() -> Columns:
-    """scikit-learn's diabetes table: ten measures of 442 patients and the disease's progression after a year."""
+    """scikit-learn's diabetes table: ten measures of 442 patients, and the disease a year later."""
     with needs("train"):
         from sklearn.datasets import load_diabetes
     bunch = load_diabetes(scaled=False)
@@ -53,8 +54,8 @@ def diabetes() -> Columns:
 
 def messages() -> Columns:
     """Customer messages in Chinese and English with their intents, written for this project."""
-    with (resources.files("kerasllm.data") / "messages.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    text = (resources.files("kerasllm.data") / "messages.csv").read_text("utf-8")
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
     return {"text": [row["text"] for row in rows], "label": [row["label"] for row in rows]}
 
 

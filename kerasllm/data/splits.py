@@ -49,7 +49,7 @@ def split(
 ) -> Splits:
     """Divide rows so that each group (equal rows) stays whole and each stratum (class) keeps its share.
 
-    Every class is known to the model: one group of each stratum trains, and so do groups whose rows are of several.
+    Every class is known to the model: a group of each stratum trains, and so do groups with rows of several.
     """
     if validation + test >= 1:
         raise InputError(f"validation {validation:g} and test {test:g} leave no rows to train on")

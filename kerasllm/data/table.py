@@ -75,7 +75,7 @@ def read_regression(
         )
     if len(kept) < FEWEST and any(shares.values()):
         notes.warn(f"fewer than {FEWEST} rows: all of them train, and no validation or test is held out")
-        shares = {name: 0.0 for name in shares}
+        shares = dict.fromkeys(shares, 0.0)
     parts = split([keys[row] for row in kept], [0] * len(kept), shares["validation"], shares["test"], seed)
     rows = {name: [kept[place] for place in places] for name, places in parts._asdict().items()}
 
@@ -128,7 +128,7 @@ def table_card(source: Any) -> dict[str, Any]:
 def infer(
     table: Table, target: str, forced: dict[str, str], notes: Notes
 ) -> tuple[list[Column], list[dict[str, Any]]]:
-    """Tell each column's kind from its cells -> the usable columns, nothing learned yet, and a report of all."""
+    """Tell each column's kind from its cells -> the usable columns (nothing learned yet), a report of all."""
     columns, report = [], []
     for name, cells in table.columns.items():
         present = [cell for cell in cells if not is_missing(cell)]
@@ -178,7 +178,7 @@ def _column(
 
 
 def _learned(train: Table, columns: Sequence[Column], report: list[dict[str, Any]]) -> list[Column]:
-    """The columns with what the training rows teach: means and categories; those that teach nothing are reported."""
+    """The columns with what the training rows teach, means and categories; the useless ones are reported."""
     learned = []
     for column in columns:
         cells = train.columns[column.name]
@@ -279,7 +279,7 @@ def _forced(table: Table, target: str, **lists: str) -> dict[str, str]:
 def _row_keys(
     columns: Mapping[str, Sequence[Any]], names: Sequence[str], truth: Sequence[float] = ()
 ) -> list[tuple[Any, ...]]:
-    """Equal for rows that a model cannot tell apart: the same cells in the columns it uses, the same target."""
+    """Equal for rows that a model cannot tell apart: equal in the columns it uses and in the target."""
     cells = [map(_key, columns[name]) for name in names]
     return list(zip(*cells, *([truth] if truth else []), strict=True))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from array import array
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ class Texts(NamedTuple):
     """The rows of a table that have both a text and a label."""
 
     table: Table
-    rows: list[int]  # their places in the table
+    rows: array[int]  # their places in the table
     texts: list[str]
     labels: list[str]
 
@@ -33,6 +34,7 @@ def read_classification(
     test: str = "",
     seed: int = 0,
     words: int,
+    gaps: bool,
     characters: int,
     vocabulary_size: int,
     max_length: int,
@@ -66,7 +68,7 @@ def read_classification(
         )
     if len(kept) < FEWEST and any(shares.values()):
         notes.warn(f"fewer than {FEWEST} rows: all of them train, and no validation or test is held out")
-        shares = {name: 0.0 for name in shares}
+        shares = dict.fromkeys(shares, 0.0)
     parts = split(
         [keys[row] for row in kept],
         [whole.labels[row] for row in kept],
@@ -93,7 +95,13 @@ def read_classification(
         **notes.entries(),
     }
     encoder = TextEncoder.fit(
-        train.features, text, words=words, characters=characters, size=vocabulary_size, max_length=max_length
+        train.features,
+        text,
+        words=words,
+        gaps=gaps,
+        characters=characters,
+        size=vocabulary_size,
+        max_length=max_length,
     )
     return Data(train, held.get("validation"), held.get("test"), encoder, classes, card)
 
@@ -114,7 +122,7 @@ def _texts(table: Table, text: str, label: str, notes: Notes, where: str = "") -
     """Texts and labels, as strings, of the rows that have both; what is left out is noted."""
     if text == label:
         raise InputError(f"text and label are both {text!r}; they are two columns")
-    found = Texts(table, [], [], [])
+    found = Texts(table, array("q"), [], [])
     names: dict[Any, str] = {}  # one string per label, not per row
     for row, (words, name) in enumerate(zip(table.column(text), table.column(label), strict=True)):
         if _blank(words):
@@ -151,7 +159,7 @@ def _card(whole: Texts, keys: Sequence[bytes], notes: Notes) -> dict[str, Any]:
     if torn:
         example = next(iter(torn.values()))
         notes.warn(
-            f"{len(torn)} texts have rows with different labels (these train), such as {example[:40]!r}"
+            f"{len(torn)} texts have rows with different labels, which train: such as {example[:40]!r}"
         )
     description = describe_labels(whole.labels, notes)
     if len(description["classes"]) > 0.5 * len(whole.labels) and len(whole.labels) > 20:
@@ -167,7 +175,7 @@ def _card(whole: Texts, keys: Sequence[bytes], notes: Notes) -> dict[str, Any]:
 
 
 def _key(text: str) -> bytes:
-    """Equal for texts that differ in width, case and white space only; a digest, for the texts may be long."""
+    """Equal for texts that differ in width, case and white space only; a digest, for texts may be long."""
     plain = " ".join(unicodedata.normalize("NFKC", text).lower().split())
     return hashlib.blake2b(plain.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 

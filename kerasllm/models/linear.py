@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
-from keras import layers, regularizers
+from keras import layers, ops, regularizers
 
 
 def linear(
@@ -55,8 +55,7 @@ def linear(
     if len(categories):
         inputs["categories"] = keras.Input((len(categories),), name="categories", dtype="int32")
         for place, size in enumerate(categories):
-            one_hot = layers.CategoryEncoding(size, output_mode="one_hot", dtype="float32", name=f"one_hot_{place}")
-            parts.append(one_hot(inputs["categories"][:, place : place + 1]))  # (B, 1) -> (B, size)
+            parts.append(ops.one_hot(inputs["categories"][:, place], size))  # (B,) -> (B, size)
     columns = layers.Concatenate(name="columns")(parts) if len(parts) > 1 else parts[0]  # (B, D)
     if turn:
         turned = layers.Dense(
@@ -85,11 +84,12 @@ def design(model: keras.Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
     return np.asarray(part.predict(inputs, batch_size=4096, verbose=0))
 
 
-def decorrelating(columns: np.ndarray, tolerance: float = 1e-9) -> tuple[np.ndarray, np.ndarray]:
+def decorrelating(columns: np.ndarray, tolerance: float = 1e-5) -> tuple[np.ndarray, np.ndarray]:
     """The turn of (rows, D) columns into K <= D uncorrelated ones of mean 0 and variance 1 (PCA whitening).
 
     Squared error is then a round bowl, and gradient descent walks straight down to least squares. Directions whose
-    variance is below `tolerance` of the largest are copies of others; they are left out, as in a pseudo-inverse.
+    variance is below `tolerance` of the largest are left out, as in a pseudo-inverse: they are copies of others, or so
+    nearly that their weights would be huge and mean nothing for new rows.
     """
     variances, directions = _spread(columns)
     kept = variances > tolerance * variances[-1]

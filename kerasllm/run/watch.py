@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from kerasllm.run.folder import Run
@@ -11,15 +16,94 @@ from kerasllm.run.folder import Run
 LOOK = 0.25  # seconds between two looks
 
 
-def watch(run: Run, interval: float = LOOK) -> Iterator[dict[str, Any]]:
-    """Yield {"state", "status", "epochs"} (epochs: those finished since the last look) until the run ends."""
-    seen = 0
+def watch(run: Run, interval: float = LOOK, until: threading.Event | None = None) -> Iterator[dict[str, Any]]:
+    """Yield {"state", "status", "epochs"} (epochs: finished since the last look) until the run ends.
+
+    Who works on the run says when it ends by `until`: a stopped run that is resumed is stopped at first.
+    """
+    curve = Tail(run.path / "history.jsonl")
     while True:
+        ended = until is not None and until.is_set()
         state, status = run.state, run.status
-        epochs = run.epochs
-        seen = min(seen, len(epochs))  # a resume cuts the curve back
-        yield {"state": state, "status": status, "epochs": epochs[seen:]}
-        seen = len(epochs)
-        if state not in ("queued", "running", "stopping"):
+        epochs = [line for line in curve.read() if line["kind"] == "epoch"]
+        yield {"state": state, "status": status, "epochs": epochs}
+        if ended or (until is None and state not in ("queued", "running", "stopping")):
             return
-        time.sleep(interval)
+        time.sleep(interval) if until is None else until.wait(interval)
+
+
+class Tail:
+    """The lines appended to a JSON-lines file since it was last read, whatever its length."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._inode = self._place = 0
+        self._last: dict[str, Any] = {}
+
+    def read(self) -> list[dict[str, Any]]:
+        """The new whole lines. A resume replaces the file by a shorter one; what was read is not new."""
+        try:
+            file = self._path.open("rb")
+        except FileNotFoundError:
+            return []
+        with file:
+            inode = os.fstat(file.fileno()).st_ino
+            replaced = self._last and inode != self._inode
+            if replaced:
+                self._place = 0
+            file.seek(self._place)
+            content = file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        self._inode, self._place = inode, self._place + len(whole)
+        lines: list[dict[str, Any]] = [json.loads(line) for line in whole.splitlines()]
+        if replaced:
+            lines = [line for line in lines if line["time"] > self._last["time"]]
+        self._last = lines[-1] if lines else self._last
+        return lines
+
+
+def draw(run: Run, until: threading.Event | None = None) -> None:
+    """Draw a run's progress on stdout: with the time left on a terminal, plain lines when piped."""
+    if sys.stdout.isatty():
+        _draw_live(run, until)
+        return
+    phase = ""
+    for look in watch(run, until=until):
+        if look["status"].get("phase", "") not in ("", phase):
+            phase = look["status"]["phase"]
+            print(phase, flush=True)
+        for epoch in look["epochs"]:
+            print(_epoch(epoch), flush=True)
+
+
+def _draw_live(run: Run, until: threading.Event | None) -> None:
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}")
+    with Progress(*columns) as progress:
+        task = progress.add_task("queued", total=None, left="")
+        for look in watch(run, until=until):
+            status = look["status"]
+            for epoch in look["epochs"]:
+                progress.console.print(_epoch(epoch))
+            words = look["state"] if look["state"] == "stopping" else status.get("phase") or look["state"]
+            if words == "training":
+                words = f"epoch {min(status['epoch'] + 1, status['epochs'])}/{status['epochs']}"
+            left = f"{_duration(status['eta'])} left" if status.get("eta") is not None else ""
+            done, total = status.get("step"), status.get("steps")
+            progress.update(task, description=words, completed=done, total=total, left=left)
+
+
+def _epoch(line: dict[str, Any]) -> str:
+    shown = {name: value for name, value in line.items() if name not in ("kind", "epoch", "step", "time")}
+    texts = (
+        f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in shown.items()
+    )
+    return f"epoch {line['epoch']}: " + "  ".join(texts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -31,13 +31,9 @@ def outputs(model: keras.Model, inputs: dict[str, Any]) -> np.ndarray:
     """The network's outputs for encoded rows, in their order."""
     count = len(next(iter(inputs.values())))
     batches = Batches(Examples(inputs, np.zeros(count)), ROWS)
-    found: np.ndarray | None = None
-    for rows, length in batches.plan:
-        answers = keras.ops.convert_to_numpy(model.predict_on_batch(batches.batch(rows, length)[0]))
-        if found is None:
-            found = np.empty((count, *answers.shape[1:]), answers.dtype)
-        found[rows] = answers
-    assert found is not None
+    answers = np.asarray(model.predict(batches, verbose=0))
+    found = np.empty_like(answers)
+    found[np.concatenate([rows for rows, _ in batches.plan])] = answers
     return found
 
 

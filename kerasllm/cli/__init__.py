@@ -1,0 +1,281 @@
+"""The command line, drawn from the recipes: no flag is kept by hand.
+
+Exit codes: 0 fine, 2 the user's input (one line on stderr), 1 our fault (a traceback), 130 stopped.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+from cyclopts import App, CycloptsError, Group, UnusedCliTokensError
+
+from kerasllm import __version__
+from kerasllm.cli.report import STOPPED, cell, finish, follow, line, print_scores, report, state, summary
+from kerasllm.cli.speech import Json, Name, Runs, chinese, language, option, said
+from kerasllm.cli.training import add_recipes, train
+from kerasllm.errors import InputError
+from kerasllm.run import open_run, runs_folder
+from kerasllm.run import runs as list_runs
+from kerasllm.run.watch import draw
+
+# The disk's or the folder's doing, not a fault of ours.
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+app = App(
+    name="kerasllm",
+    help=said(
+        "Keras reference models for your own data. RUN is a run's path, name, a beginning of it, or last.",
+        "用自己的数据训练 Keras 参考模型。RUN 是运行的路径、名称、名称的开头，或 last（最近一次）。",
+    ),
+    version=__version__,
+    help_format="plaintext",  # the library's markdown would double the time of --help
+    group_commands=Group(said("Commands", "命令")),
+    group_parameters=Group(said("Parameters", "参数")),
+    group_arguments=Group(said("Arguments", "参数")),
+)
+app.command(train)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run one command and exit with its code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        add_recipes(words)
+        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except UnusedCliTokensError as error:
+        unused = " ".join(error.unused_tokens or [])
+        _complain(f"{unused!r} has no place here; parameters are given by name, such as --data FILE")
+    except (InputError, CycloptsError) as error:
+        _complain(str(error))
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)
+    except BrokenPipeError:  # `kerasllm runs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        where = f" {error.filename}" if error.filename else ""
+        _complain(f"cannot write{where}: {error.strerror}; make room, or choose another folder with --runs")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(line: str) -> NoReturn:
+    print(f"kerasllm: {' '.join(line.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+@app.command(name="list", help=chinese("列出各个配方。"))
+def list_recipes(*, json: Json = False) -> None:
+    """List the recipes."""
+    from kerasllm import recipes
+
+    found = {name: recipes.find(name).summary(language()) for name in recipes.names()}
+    for name, words in found.items():
+        print(f"{name:20} {words}")
+    finish(json, {"recipes": found})
+
+
+@app.command(help=chinese("从最近的检查点继续一次运行；已完成的保持不变。"))
+def resume(run: str, /, *, runs: Runs = "", json: Json = False) -> int:
+    """Go on with a run from its last checkpoint; a completed one is left as it is."""
+    found = open_run(run, runs)
+    if found.state == "completed":
+        print(f"{found.name} is completed; there is nothing to resume")
+        return report(found, json)
+    return follow(found, found.resume, json)
+
+
+@app.command(
+    help=chinese(
+        "用一次运行的模型回答若干行。\n\n"
+        "文本模型的一行就是文本；表格的一行是 JSON 对象，如 '{\"area\": 90}'，只有一列时可直接写值。"
+        "以横线开头的文本写在 -- 之后。"
+    )
+)
+def predict(
+    run: str,
+    /,
+    *rows: str,
+    file: Annotated[
+        str, option("CSV or Parquet file with the rows", "存放这些行的 CSV 或 Parquet 文件")
+    ] = "",
+    runs: Runs = "",
+    json: Json = False,
+) -> None:
+    """Answer rows with a run's model.
+
+    A row of a text model is the text; of a table a JSON object such as '{"area": 90}', or a bare value
+    where there is one column. A text that begins with a dash stands after -- .
+    """
+    found = open_run(run, runs)
+    if bool(rows) == bool(file):
+        raise InputError("predict: give rows or --file, one of both")
+    if file:
+        from kerasllm.data.files import read
+
+        answers = found.predict(read(file).columns)
+    else:
+        answers = found.predict([_row(row) for row in rows])
+    for answer in answers:
+        print(line(answer))
+    finish(json, {"rows": answers})
+
+
+@app.command(help=chinese("用新的带标签的行给模型打分。"))
+def evaluate(
+    run: str,
+    /,
+    *,
+    data: Annotated[str, option("CSV or Parquet file with the rows", "存放这些行的 CSV 或 Parquet 文件")],
+    runs: Runs = "",
+    json: Json = False,
+) -> None:
+    """Score a run's model on new labelled rows."""
+    from kerasllm.evaluate import flat
+
+    scores = flat(open_run(run, runs).evaluate(data))
+    print_scores(scores)
+    finish(json, {"scores": scores})
+
+
+@app.command(help=chinese("列出所有运行，最新的在前。"))
+def runs(*, runs: Runs = "", json: Json = False) -> None:
+    """List the runs, newest first."""
+    found = [summary(run) for run in list_runs(runs)]
+    if not found:
+        print(f"no runs in {runs_folder(runs)}")
+    width = max((len(Path(one["run"]).name) for one in found), default=0)
+    for one in found:
+        main = one["scores"].get("main")
+        score = f"{main} {one['scores'][main]:.4g}" if main else ""
+        print(f"{Path(one['run']).name:{width}}  {one['state']:10} {score}")
+    finish(json, {"runs": found})
+
+
+@app.command(help=chinese("显示一次运行：参数、状态、得分、数据，以及权重的 SHA-256。"))
+def show(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
+    """Show a run: parameters, state, scores, data, and the SHA-256 of its weights."""
+    from kerasllm.data.card import render
+
+    found = open_run(run, runs)
+    print(f"{found.path}\n{found.asked['recipe']}: {state(found)}")
+    for name, value in found.asked["parameters"].items():
+        print(f"  {name} = {value!r}")
+    if found.card:
+        print(render(found.card))
+    print_scores(found.scores)
+    weights = found.report.get("weights")
+    if weights:
+        print(f"weights {weights}")
+    finish(json, {**summary(found), "parameters": found.asked["parameters"], "weights": weights})
+
+
+@app.command(name="watch", help=chinese("观看一次运行直到结束；离开不影响它。"))
+def watch_run(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
+    """Watch a run until it ends; leaving does not touch it."""
+    found = open_run(run, runs)
+    draw(found)
+    print(f"{found.path}: {state(found)}")
+    finish(json, summary(found))
+
+
+@app.command(help=chinese("请求停止一次运行：在一个批次内停下，留下可用的模型和可继续的检查点。"))
+def stop(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
+    """Ask a run to stop: within one batch, with a valid model and a checkpoint to resume from."""
+    found = open_run(run, runs)
+    found.stop()
+    print(f"asked {found.name} to stop")
+    finish(json, summary(found))
+
+
+@app.command(help=chinese("比较几次运行：不同的参数，以及并列的得分。"))
+def compare(first: str, second: str, /, *others: str, runs: Runs = "", json: Json = False) -> None:
+    """Show what differs between runs: parameters, and scores side by side."""
+    found = [open_run(run, runs) for run in (first, second, *others)]
+    asked = [{"recipe": run.asked["recipe"], **run.asked["parameters"]} for run in found]
+    differing = {
+        name: values
+        for name in dict.fromkeys(name for one in asked for name in one)
+        if len(set(values := [one.get(name) for one in asked])) > 1
+    }
+    names = dict.fromkeys(name for run in found for name in run.scores)
+    scores = {name: [run.scores.get(name) for run in found] for name in names}
+    rows: list[tuple[str, list[Any]]] = [
+        ("", [run.name for run in found]),
+        ("state", [run.state for run in found]),
+    ]
+    rows += [*differing.items(), *scores.items()]
+    width = max(len(name) for name, _ in rows)
+    columns = max(len(cell(value)) for _, values in rows for value in values)
+    for name, values in rows:
+        print(f"{name:{width}}  " + "  ".join(f"{cell(value):>{columns}}" for value in values))
+    finish(json, {"runs": [summary(run) for run in found], "parameters": differing})
+
+
+@app.command(help=chinese("训练之前查看一个文件：列、编码、重复、类别、问题。"))
+def card(
+    file: str,
+    /,
+    *,
+    text: Annotated[str, option("column of the texts", "文本所在的列")] = "text",
+    label: Annotated[str, option("column of the labels", "标签所在的列")] = "label",
+    json: Json = False,
+) -> None:
+    """Look at a file before training on it: columns, encoding, duplicates, classes, what is wrong."""
+    from kerasllm.data import card as cards
+    from kerasllm.data import table
+    from kerasllm.data import text as texts
+    from kerasllm.data.files import read
+
+    found = read(file)
+    is_text = {text, label} <= found.columns.keys() or (text, label) != ("text", "label")
+    content = texts.text_card(found, text, label) if is_text else table.table_card(found)
+    print(cards.render(content))
+    finish(json, content)
+
+
+@app.command(help=chinese("用 papermill 运行配方的 notebook；执行后的 notebook 在运行的文件夹里。"))
+def notebook(
+    recipe: str,
+    /,
+    *,
+    p: Annotated[
+        list[tuple[str, str]] | None,
+        option(
+            "a parameter's NAME and VALUE; may be repeated",
+            "参数的名称与值；可重复",
+            name=["-p", "--parameter"],
+            negative=(),
+        ),
+    ] = None,
+    name: Name = "",
+    runs: Runs = "",
+    json: Json = False,
+) -> int:
+    """Run a recipe's notebook by papermill; the executed notebook lies in the run's folder."""
+    from kerasllm.notebook import execute, reserve
+
+    values: dict[str, str] = {}
+    for key, value in p or []:
+        if key in values:
+            raise InputError(f"{key} is given twice")
+        values[key] = value
+    run = reserve(recipe, values, runs=runs, name=name)
+    return follow(run, lambda: execute(run), json)
+
+
+def _row(text: str) -> Any:
+    """A row given on the command line: a JSON object, or the text itself."""
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"row {text!r} is no JSON object: {error}") from error

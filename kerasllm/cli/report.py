@@ -1,0 +1,77 @@
+"""How the command line shows a run: its progress, its state, its scores, and the JSON line at the end."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from kerasllm.run import Run
+from kerasllm.run.watch import draw
+
+STOPPED = 130  # as a shell reports Ctrl-C
+
+
+def follow(run: Run, work: Callable[[], Run], json: bool) -> int:
+    """Work on a run while another thread draws it from its folder; Ctrl-C asks the work to stop."""
+
+    def follow() -> None:
+        with suppress(BrokenPipeError):  # nobody reads any more: the main thread meets it too
+            draw(run, ended)
+
+    ended = threading.Event()
+    drawer = threading.Thread(target=follow, daemon=True)
+    drawer.start()
+    try:
+        work()
+    finally:
+        ended.set()
+        drawer.join()
+    return report(run, json)
+
+
+def report(run: Run, json: bool) -> int:
+    print(f"{run.path}: {state(run)}")
+    print_scores(run.scores)
+    finish(json, summary(run))
+    return STOPPED if run.state == "stopped" else 0 if run.state == "completed" else 1
+
+
+def state(run: Run) -> str:
+    state, message = run.state, run.status.get("message", "")
+    if state == "gone":
+        return f"its process is gone; `kerasllm resume {run.name}` goes on"
+    return f"{state} ({message})" if message else state
+
+
+def summary(run: Run) -> dict[str, Any]:
+    scores = {name: value for name, value in run.scores.items() if name != "split"}
+    return {"run": str(run.path), "state": run.state, "scores": scores}
+
+
+def print_scores(scores: dict[str, Any]) -> None:
+    for name, value in scores.items():
+        if isinstance(value, (int, float)):
+            print(f"  {name} {number(value)}")
+
+
+def line(answer: dict[str, Any]) -> str:
+    if "probabilities" in answer:
+        likely = list(answer["probabilities"].items())[:3]
+        return f"{answer['label']}  ({', '.join(f'{name} {share:.3f}' for name, share in likely)})"
+    return "  ".join(f"{name} {number(value)}" for name, value in answer.items())
+
+
+def cell(value: Any) -> str:
+    return number(value) if isinstance(value, float) else "" if value is None else str(value)
+
+
+def number(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def finish(wanted: bool, content: dict[str, Any]) -> None:
+    if wanted:
+        print(json.dumps(content, ensure_ascii=False))

@@ -1,0 +1,48 @@
+"""What the command line says, in English or Chinese, and the options that are no recipe's parameters."""
+
+from __future__ import annotations
+
+import locale
+import os
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter
+
+
+def language() -> str:
+    """ "zh" where the environment speaks Chinese, else "en"."""
+    spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG")
+    return "zh" if (spoken or locale.getlocale()[0] or "").lower().startswith(("zh", "chinese")) else "en"
+
+
+def said(english: str, chinese: str) -> str:
+    """What a person reads, in their language."""
+    return chinese if language() == "zh" else english
+
+
+def chinese(text: str) -> str | None:
+    """A command's help in Chinese; elsewhere its docstring is its help."""
+    return text if language() == "zh" else None
+
+
+OPTIONS = Group(said("Options", "选项"), sort_key=99)
+
+
+def option(english: str, chinese: str, **more: Any) -> Parameter:
+    """An option that is no parameter of a recipe."""
+    return Parameter(help=said(english, chinese), group=OPTIONS, **more)
+
+
+Runs = Annotated[
+    str,
+    option(
+        "folder of runs; default KERASLLM_RUNS, else ./runs",
+        "存放运行的文件夹；默认 KERASLLM_RUNS，否则 ./runs",
+    ),
+]
+Json = Annotated[
+    bool, option("end with one line of JSON on stdout", "标准输出的最后一行为 JSON", negative=())
+]
+Name = Annotated[
+    str, option("the run's name; default the recipe's and the time", "运行的名称；默认为配方名加时间")
+]

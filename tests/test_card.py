@@ -1,0 +1,85 @@
+"""The data card."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from kerasllm.data.card import Notes, describe_labels, describe_lengths, describe_numbers, render
+from kerasllm.data.files import read
+from kerasllm.data.table import table_card
+from kerasllm.data.text import text_card
+
+
+def test_classes_of_one_and_of_few_rows_are_named() -> None:
+    notes = Notes()
+    found = describe_labels(["a"] * 6 + ["b"] + ["c"] * 3, notes)
+    assert found == {"classes": {"a": 6, "c": 3, "b": 1}, "largest_share": 0.6}
+    assert notes.warnings == ["one row only, so never in validation or test: 'b'", "fewer than 5 rows: 'c'"]
+
+
+def test_one_class_for_nearly_all_rows_is_noted() -> None:
+    notes = Notes()
+    describe_labels(["a"] * 95 + ["b"] * 5, notes)
+    assert notes.warnings == [
+        "95% of the rows have one label; accuracy says little, see F1 or set class weights"
+    ]
+
+
+def test_lengths_and_numbers_are_plain() -> None:
+    assert describe_lengths(range(101)) == {"min": 0, "p5": 5, "p50": 50, "p95": 95, "p99": 99, "max": 100}
+    assert describe_numbers([1, 3]) == {"mean": 2.0, "deviation": 1.0, "min": 1.0, "max": 3.0}
+
+
+def test_the_card_of_a_text_file_says_all_that_was_found(tmp_path: Path) -> None:
+    path = tmp_path / "评论.csv"
+    rows = ["文本;标签", *[f"第{n}条;好" for n in range(10)], "第１条;差", ";好", "好的;", "唯一;中"]
+    path.write_bytes("\r\n".join(rows).encode("gbk"))
+    card = text_card(read(path), "文本", "标签")
+    assert json.loads(json.dumps(card)) == card
+    assert render(card).splitlines() == [
+        "评论.csv: 14 rows (gb18030, delimiter ';')",
+        "  classes: 3 (好 10, 差 1, 中 1)",
+        "  characters: min 2, p5 2, p50 3, p95 3, p99 3, max 3",
+        "  duplicates: 1",
+        "  dropped: 1 rows, no text in '文本'",
+        "  dropped: 1 rows, no label in '标签'",
+        "  note: 1 texts have rows with different labels, which train: such as '第１条'",
+        "  note: one row only, so never in validation or test: '中', '差'",
+    ]
+
+
+def test_the_card_of_a_table_describes_each_column() -> None:
+    rows = {
+        "id": list(range(30)),
+        "面积": [str(n) for n in range(28)] + ["", "?"],
+        "town": ["a", "b", None] * 10,
+        "flag": [True, False] * 15,
+        "same": [1] * 30,
+        "when": [f"2024-01-{n:02}" for n in range(1, 31)],
+        "notes": [f"note {n}" for n in range(30)],
+    }
+    lines = render(table_card(rows)).splitlines()
+    assert lines == [
+        "the data: 30 rows",
+        "  id: dropped, 30 distinct; an identifier: it only tells rows apart",
+        "  面积: number, 29 distinct, 1 missing; 1 cells that are no numbers count as missing",
+        "  town: category, 2 distinct, 10 missing",
+        "  flag: category, 2 distinct",
+        "  same: dropped, 1 distinct; one value only",
+        "  when: date, 30 distinct; a date (%Y-%m-%d), as days since 1970",
+        "  notes: dropped, 30 distinct; text or an identifier: most rows have a value of their own",
+        "  duplicates: 0",
+        "  note: the data, row 30, column '面积': '?' is not a number; 1 cells that are no numbers count as "
+        "missing (or name the column in `categorical`)",
+    ]
+
+
+def test_leaked_rows_are_listed() -> None:
+    notes = Notes()
+    notes.leak(range(2, 20))
+    card = {"source": "a.csv", "rows": 50, "found": {}, "duplicates": 0, **notes.entries()}
+    assert render(card).splitlines()[2:] == [
+        "  dropped: 18 rows, also in the validation or test file",
+        "  leaked: 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 and 6 more (line or row)",
+    ]
