@@ -2,9 +2,9 @@
 
     python -m benchmarks.quality [--data FOLDER] [--out FILE] [--seed 0] [SET ...]
 
-Five folds of each set's train.csv (stratified where there are classes; equal texts stay in one fold). Each finished fold
-is a line of FILE, and is not repeated when the command is given again. Peers: scikit-learn's least squares on the same
-columns, and TF-IDF (words 1-2; characters 1-3 for Chinese) with LinearSVC.
+Five folds of each set's train.csv (stratified where there are classes; equal texts stay in one fold). Each finished
+fold is a line of FILE, and is not repeated when the command is given again. Peers: scikit-learn's least squares on the
+same columns, and TF-IDF (words 1-2; characters 1-3 for Chinese) with LinearSVC.
 """
 
 from __future__ import annotations
@@ -34,7 +34,14 @@ from kerasllm.recipes.text_classifier import TextClassifier
 from kerasllm.run import Run
 
 TABLES = {"california_housing": "median_house_value", "king_county_house": "price", "ames_house": "SalePrice"}
-TEXTS = {"waimai_10k": "zh", "thucnews_titles": "zh", "smp2017_ecdt": "zh", "trec6": "en", "banking77": "en", "sms_spam": "en"}
+TEXTS = {
+    "waimai_10k": "zh",
+    "thucnews_titles": "zh",
+    "smp2017_ecdt": "zh",
+    "trec6": "en",
+    "banking77": "en",
+    "sms_spam": "en",
+}
 FOLDS = 5
 
 
@@ -57,7 +64,10 @@ def least_squares(run: Run, train: pd.DataFrame, test: pd.DataFrame, target: str
     categories = [name for name, kind in kinds.items() if kind == "category"]
     columns = make_column_transformer(
         (SimpleImputer(), numbers),
-        (make_pipeline(SimpleImputer(strategy="constant", fill_value=""), OneHotEncoder(handle_unknown="ignore")), categories),
+        (
+            make_pipeline(SimpleImputer(strategy="constant", fill_value=""), OneHotEncoder(handle_unknown="ignore")),
+            categories,
+        ),
         sparse_threshold=0,
     )
     for frame in (train, test):
@@ -98,7 +108,9 @@ def report(name: str, lines: list[dict[str, Any]]) -> str:
     ours, peer = (np.array([line[who] for line in lines]) for who in ("ours", "peer"))
     # For errors the relative difference in percent (below 0 is better), for accuracies points (above 0 is better).
     differences = 100 * (ours / peer - 1) if name in TABLES else 100 * (ours - peer)
-    half = stats.t.ppf(0.975, len(lines) - 1) * differences.std(ddof=1) / np.sqrt(len(lines)) if len(lines) > 1 else np.nan
+    half = (
+        stats.t.ppf(0.975, len(lines) - 1) * differences.std(ddof=1) / np.sqrt(len(lines)) if len(lines) > 1 else np.nan
+    )
     unit = "%" if name in TABLES else "points"
     shown = "{:.1f}" if name in TABLES else "{:.4f}"
     minutes = sum(line["seconds"] for line in lines) / 60
@@ -131,7 +143,12 @@ def main() -> None:
         for fold, rows in enumerate(folds(name, frame)):
             key = (name, fold, options.seed)
             if key not in done:
-                done[key] = {"set": name, "fold": fold, "seed": options.seed, **measure(name, frame, rows, options.seed)}
+                done[key] = {
+                    "set": name,
+                    "fold": fold,
+                    "seed": options.seed,
+                    **measure(name, frame, rows, options.seed),
+                }
                 with options.out.open("a") as file:
                     file.write(json.dumps(done[key]) + "\n")
         print(report(name, [done[name, fold, options.seed] for fold in range(FOLDS)]), flush=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 
 from kerasllm import recipes
+from kerasllm.errors import InputError
 from kerasllm.notebook import draw
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
@@ -19,19 +20,28 @@ FOLDER = Path(__file__).parent.parent / "notebooks"
 
 def main(check: bool) -> int:
     """Return the exit code."""
-    drifted = []
+    wrong = [f"{path.name}: no such recipe" for path in FOLDER.glob("*.ipynb") if path.stem not in recipes.names()]
     for name in recipes.names():
         path = FOLDER / f"{name}.ipynb"
         before = path.read_text("utf-8") if path.exists() else ""
-        notebook = nbformat.reads(before, as_version=4) if before else None
-        after = nbformat.writes(draw(recipes.find(name), notebook)) + "\n"
-        if after != before:
-            drifted.append(path.name)
-            if not check:
-                path.write_text(after, "utf-8")
-    if drifted:
-        print(f"{'drifted from the recipes' if check else 'drawn'}: {', '.join(drifted)}")
-    return 1 if check and drifted else 0
+        try:
+            after = drawn(name, before)
+        except InputError as error:
+            wrong.append(str(error))
+            continue
+        if after != before and check:
+            wrong.append(f"{path.name}: not as the recipe draws it; run python ci/notebooks.py")
+        elif after != before:
+            path.write_text(after, "utf-8")
+            print(f"drawn: {path.name}")
+    print("\n".join(wrong), end="\n" if wrong else "")
+    return 1 if wrong else 0
+
+
+def drawn(name: str, before: str) -> str:
+    """A notebook's text as it should be."""
+    notebook = nbformat.reads(before, as_version=4) if before else None
+    return str(nbformat.writes(draw(recipes.find(name), notebook))) + "\n"
 
 
 if __name__ == "__main__":

@@ -30,9 +30,7 @@ def classification(truth: np.ndarray, probabilities: np.ndarray, names: Sequence
     places = np.arange(len(names))
     answers = probabilities.argmax(axis=1)
     occurring = np.union1d(truth, answers)
-    mean = metrics.precision_recall_fscore_support(
-        truth, answers, labels=occurring, average="macro", zero_division=0
-    )
+    mean = metrics.precision_recall_fscore_support(truth, answers, labels=occurring, average="macro", zero_division=0)
     each = metrics.precision_recall_fscore_support(truth, answers, labels=places, zero_division=0)
     likelihood = np.clip(probabilities[np.arange(len(truth)), truth], 1e-15, 1)
     scores: Scores = {
@@ -54,9 +52,7 @@ def classification(truth: np.ndarray, probabilities: np.ndarray, names: Sequence
         if len(names) == 2:
             scores["roc_auc"] = float(metrics.roc_auc_score(truth, probabilities[:, 1]))
         else:
-            area = metrics.roc_auc_score(
-                truth, probabilities, labels=places, multi_class="ovr", average="macro"
-            )
+            area = metrics.roc_auc_score(truth, probabilities, labels=places, multi_class="ovr", average="macro")
             scores["roc_auc"] = float(area)
     return scores
 

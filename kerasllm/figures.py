@@ -53,7 +53,13 @@ def curve(history: Sequence[dict[str, Any]], metric: str = "loss") -> Figure:
         points = [(row["epoch"], row[name]) for row in history if row.get(name) is not None]
         if points:
             label = "validation" if name.startswith("val_") else "training"
-            axes.plot(*zip(*points, strict=True), line, color=colour, label=label, marker="o" if len(points) < 3 else "")
+            axes.plot(
+                *zip(*points, strict=True),
+                line,
+                color=colour,
+                label=label,
+                marker="o" if len(points) < 3 else "",
+            )
     axes.set(xlabel="epoch", ylabel=metric)
     axes.grid(alpha=0.3)
     axes.legend()

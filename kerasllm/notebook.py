@@ -56,9 +56,7 @@ def parameters(recipe: type[Recipe], namespace: Mapping[str, Any]) -> Recipe:
             for statement in ast.parse(cell).body:
                 for target in statement.targets if isinstance(statement, ast.Assign) else ():
                     if isinstance(target, ast.Name) and target.id not in recipe.model_fields:
-                        raise InputError(
-                            f"no parameter {target.id!r}{did_you_mean(target.id, recipe.model_fields)}"
-                        )
+                        raise InputError(f"no parameter {target.id!r}{did_you_mean(target.id, recipe.model_fields)}")
     return recipe(**{name: namespace[name] for name in recipe.model_fields if name in namespace})
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Recipe(BaseModel, ABC):
-    """What every recipe shares. Subclasses are final, but for Classifier and Regressor."""
+    """What every recipe shares. Subclasses are final, but for the tasks: Classifier and Regressor."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True, protected_namespaces=()
@@ -32,22 +32,44 @@ class Recipe(BaseModel, ABC):
     zh: ClassVar[str] = ""  # the docstring's first line in Chinese
 
     data: str = parameter(
-        "", "CSV (.gz too) or Parquet file, or sample:NAME", "CSV（可为 .gz）或 Parquet 文件，或 sample:名称", group="data", kind="file"
+        "",
+        "CSV (.gz too) or Parquet file, or sample:NAME",
+        "CSV（可为 .gz）或 Parquet 文件，或 sample:名称",
+        group="data",
+        kind="file",
     )
     validation: str = parameter(
-        "", "share of the rows, or a file, to watch the training by", "用来观察训练的行所占比例，或一个文件", group="data", kind="file"
+        "",
+        "share of the rows, or a file, to watch the training by",
+        "用来观察训练的行所占比例，或一个文件",
+        group="data",
+        kind="file",
     )
     test: str = parameter(
-        "0.2", "share of the rows, or a file, to score the result on", "用来给结果打分的行所占比例，或一个文件", group="data", kind="file"
+        "0.2",
+        "share of the rows, or a file, to score the result on",
+        "用来给结果打分的行所占比例，或一个文件",
+        group="data",
+        kind="file",
     )
-    epochs: int = parameter(10, "passes over the training rows", "遍历训练数据的次数", group="training", ge=1, le=100_000)
-    batch_size: int = parameter(32, "rows in one step of the optimizer", "优化器每一步用的行数", group="training", ge=1, le=65_536, unit="rows")
+    epochs: int = parameter(
+        10, "passes over the training rows", "遍历训练数据的次数", group="training", ge=1, le=100_000
+    )
+    batch_size: int = parameter(
+        32, "rows in one step of the optimizer", "优化器每一步用的行数", group="training", ge=1, le=65_536, unit="rows"
+    )
     learning_rate: float = parameter(1e-3, "step size of the optimizer", "优化器的步长", group="training", gt=0, le=10)
     schedule: Literal["constant", "linear", "cosine"] = parameter(
         "cosine", "how the learning rate falls to 0 over the run", "学习率在训练中降到 0 的方式", group="training"
     )
     warmup: float = parameter(
-        0.0, "share of the steps in which the learning rate rises from 0", "学习率从 0 上升所占的步数比例", group="training", ge=0, lt=1, advanced=True
+        0.0,
+        "share of the steps in which the learning rate rises from 0",
+        "学习率从 0 上升所占的步数比例",
+        group="training",
+        ge=0,
+        lt=1,
+        advanced=True,
     )
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = parameter(
         "adam", "how the weights follow the gradient", "权重如何跟随梯度", group="training"
@@ -56,24 +78,68 @@ class Recipe(BaseModel, ABC):
         0.0, "of sgd and rmsprop", "sgd 与 rmsprop 的动量", group="training", ge=0, lt=1, advanced=True
     )
     weight_decay: float = parameter(
-        0.0, "share of the weights taken off per unit of learning rate", "每单位学习率衰减的权重比例", group="training", ge=0, le=1, advanced=True
+        0.0,
+        "share of the weights taken off per unit of learning rate",
+        "每单位学习率衰减的权重比例",
+        group="training",
+        ge=0,
+        le=1,
+        advanced=True,
     )
     clipnorm: float = parameter(
-        0.0, "longest gradient of one weight array; 0: any", "单个权重数组梯度的最大范数；0 为不限", group="training", ge=0, advanced=True
+        0.0,
+        "longest gradient of one weight array; 0: any",
+        "单个权重数组梯度的最大范数；0 为不限",
+        group="training",
+        ge=0,
+        advanced=True,
     )
-    l1: float = parameter(0.0, "penalty on the absolute weights of dense layers", "全连接层权重绝对值的惩罚", group="training", ge=0, advanced=True)
-    l2: float = parameter(0.0, "penalty on the squared weights of dense layers", "全连接层权重平方的惩罚", group="training", ge=0, advanced=True)
+    l1: float = parameter(
+        0.0,
+        "penalty on the absolute weights of dense layers",
+        "全连接层权重绝对值的惩罚",
+        group="training",
+        ge=0,
+        advanced=True,
+    )
+    l2: float = parameter(
+        0.0,
+        "penalty on the squared weights of dense layers",
+        "全连接层权重平方的惩罚",
+        group="training",
+        ge=0,
+        advanced=True,
+    )
     early_stopping: int = parameter(
         0, "epochs without a better validation loss after which it stops and keeps the best weights; 0: never",
         "验证损失连续多少轮没有改善就停止并保留最好的权重；0 为不停", group="training", ge=0, unit="epochs",
     )  # fmt: skip
     precision: Literal["float32", "bfloat16", "auto"] = parameter(
-        "float32", "of the layers' arithmetic; auto: bfloat16 on a GPU that has it", "各层的计算精度；auto：GPU 支持时用 bfloat16", group="computing", advanced=True
+        "float32",
+        "of the layers' arithmetic; auto: bfloat16 on a GPU that has it",
+        "各层的计算精度；auto：GPU 支持时用 bfloat16",
+        group="computing",
+        advanced=True,
     )
-    device: Literal["auto", "cpu", "gpu"] = parameter("auto", "where it trains", "训练所用的设备", group="computing", advanced=True)
-    seed: int = parameter(0, "of splits, initial weights, order and dropout", "划分、初始权重、顺序与 dropout 的随机种子", group="computing", ge=0, le=2**31 - 1)
+    device: Literal["auto", "cpu", "gpu"] = parameter(
+        "auto", "where it trains", "训练所用的设备", group="computing", advanced=True
+    )
+    seed: int = parameter(
+        0,
+        "of splits, initial weights, order and dropout",
+        "划分、初始权重、顺序与 dropout 的随机种子",
+        group="computing",
+        ge=0,
+        le=2**31 - 1,
+    )
     checkpoint_minutes: float = parameter(
-        5.0, "time between two checkpoints: the most that a kill can lose; 0: every batch", "两次检查点的间隔：强制结束最多损失的时间；0 为每批", group="computing", ge=0, unit="minutes", advanced=True
+        5.0,
+        "time between two checkpoints: the most that a kill can lose; 0: every batch",
+        "两次检查点的间隔：强制结束最多损失的时间；0 为每批",
+        group="computing",
+        ge=0,
+        unit="minutes",
+        advanced=True,
     )
 
     def __init__(self, **values: Any) -> None:
@@ -150,12 +216,18 @@ class Recipe(BaseModel, ABC):
 
     def files(self) -> dict[str, str]:
         """The parameters that name files or samples of data."""
-        values = {name: getattr(self, name) for name, field in type(self).model_fields.items() if drawing(field)["kind"] == "file"}
+        values = {
+            name: getattr(self, name)
+            for name, field in type(self).model_fields.items()
+            if drawing(field)["kind"] == "file"
+        }
         return {name: value for name, value in values.items() if value and not _is_share(value)}
 
     def anchored(self) -> Self:
         """The same recipe with absolute paths, so that it can be resumed from any folder."""
-        paths = {name: str(Path(value).absolute()) for name, value in self.files().items() if not value.startswith("sample:")}
+        paths = {
+            name: str(Path(value).absolute()) for name, value in self.files().items() if not value.startswith("sample:")
+        }
         return self.model_copy(update=paths)
 
     def train(
@@ -200,74 +272,6 @@ class Recipe(BaseModel, ABC):
         return run if same and run.status["state"] == "queued" else None
 
 
-class Classifier(Recipe):
-    """A recipe whose answers are classes: logits, cross-entropy, accuracy."""
-
-    class_weights: Literal["none", "balanced"] = parameter(
-        "none", "balanced: rows of rare classes count more, so that each class counts the same", "balanced：稀少类别的行权重更大，使各类别同等重要", group="training"
-    )
-
-    def loss(self) -> keras.losses.Loss:
-        """Cross-entropy of the logits."""
-        import keras
-
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """Accuracy."""
-        import keras
-
-        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
-
-    def weights(self, targets: np.ndarray) -> np.ndarray | None:
-        """As scikit-learn's "balanced": rows / (classes x the class's rows)."""
-        import numpy as np
-
-        if self.class_weights == "none":
-            return None
-        counts = np.bincount(targets)
-        return (len(targets) / (len(counts) * np.maximum(counts, 1)))[targets].astype("float32")
-
-    def score(self, truth: Sequence[Any], outputs: np.ndarray, decoder: Any) -> dict[str, Any]:
-        """Accuracy, precision, recall, F1, ROC-AUC, confusion matrix."""
-        from kerasllm.evaluate import classification
-
-        return classification(decoder.encode(truth), decoder.probabilities(outputs), decoder.names)
-
-    def figures(self, truth: Sequence[Any], outputs: np.ndarray, decoder: Any) -> dict[str, Figure]:
-        """The confusion matrix."""
-        from kerasllm import figures
-
-        matrix = self.score(truth, outputs, decoder)["confusion_matrix"]
-        return {"confusion_matrix": figures.confusion_matrix(matrix, decoder.names)}
-
-
-class Regressor(Recipe):
-    """A recipe whose answers are numbers: squared error on the standardized target, answers in the target's unit."""
-
-    def loss(self) -> keras.losses.Loss:
-        """Mean squared error, in the target's variances: 1 is what predicting the mean gets, and R² is 1 - loss."""
-        import keras
-
-        return keras.losses.MeanSquaredError()
-
-    def trained_part(self, model: keras.Model) -> Any:
-        """The layer before the answer is scaled to the target's unit."""
-        return model.get_layer("standardized").output
-
-    def score(self, truth: Sequence[Any], outputs: np.ndarray, decoder: Any) -> dict[str, Any]:
-        """RMSE, MAE and R², with a mean predictor's beside them."""
-        from kerasllm.evaluate import regression
-
-        return regression(truth, outputs.ravel().tolist(), decoder.mean)
-
-    def figures(self, truth: Sequence[Any], outputs: np.ndarray, decoder: Any) -> dict[str, Figure]:
-        """Predicted against true."""
-        from kerasllm import figures
-
-        return {"predicted_against_true": figures.predicted_against_true(truth, outputs.ravel().tolist(), decoder.name)}
-
-
 def resume(run: Run) -> Run:
     """Go on with a stopped, failed, gone or queued run; a completed one is left as it is."""
     if run.state == "completed":
@@ -305,7 +309,7 @@ def _train(run: Run, fingerprints: dict[str, str], source: Any, callbacks: Seque
             files.replace_json(run.path / "card.json", data.card)
             for part in (data.encoder, data.decoder):
                 for name, text in part.files().items():
-                    files.replace(run.path / name, lambda file, text=text: file.write(text.encode()))
+                    files.replace_text(run.path / name, text)
             writer.update(phase="loading Keras")
             from kerasllm.training import fit
 

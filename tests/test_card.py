@@ -21,9 +21,7 @@ def test_classes_of_one_and_of_few_rows_are_named() -> None:
 def test_one_class_for_nearly_all_rows_is_noted() -> None:
     notes = Notes()
     describe_labels(["a"] * 95 + ["b"] * 5, notes)
-    assert notes.warnings == [
-        "95% of the rows have one label; accuracy says little, see F1 or set class weights"
-    ]
+    assert notes.warnings == ["95% of the rows have one label; accuracy says little, see F1 or set class weights"]
 
 
 def test_lengths_and_numbers_are_plain() -> None:

@@ -50,9 +50,7 @@ def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
 
 def one_line(answer: Answer | subprocess.CompletedProcess[str]) -> str:
     """The complaint of a command that the user's input ended."""
-    code, err = (
-        (answer.code, answer.err) if isinstance(answer, Answer) else (answer.returncode, answer.stderr)
-    )
+    code, err = (answer.code, answer.err) if isinstance(answer, Answer) else (answer.returncode, answer.stderr)
     assert code == 2
     assert err.startswith("kerasllm: ")
     assert err.count("\n") == 1
@@ -109,9 +107,7 @@ def test_help_is_chinese_where_the_environment_is(kerasllm: Command, monkeypatch
     monkeypatch.delenv("LC_MESSAGES", raising=False)
     monkeypatch.setenv("LANG", "zh_CN.UTF-8")
     shown = kerasllm("train", "text_classifier", "--help").stdout
-    assert all(
-        word in shown for word in ("数据", "网络", "训练", "计算", "选项", "优化器的步长", TextClassifier.zh)
-    )
+    assert all(word in shown for word in ("数据", "网络", "训练", "计算", "选项", "优化器的步长", TextClassifier.zh))
     top = kerasllm("--help").stdout
     assert "比较几次运行" in top
     assert "Show what differs" not in top
@@ -248,9 +244,7 @@ def test_the_folder_of_runs_is_the_flags_then_the_environments_then_runs(
     for place in ("flag", "environment", "runs"):
         a_run(place, tmp_path / place)
     monkeypatch.setenv("KERASLLM_RUNS", "environment")
-    assert last_json(call("show", "last", "--runs", "flag", "--json").out)["run"] == str(
-        tmp_path / "flag" / "flag"
-    )
+    assert last_json(call("show", "last", "--runs", "flag", "--json").out)["run"] == str(tmp_path / "flag" / "flag")
     named = last_json(call("show", "last", "--json").out)["run"]
     assert named == str(tmp_path / "environment" / "environment")
     monkeypatch.delenv("KERASLLM_RUNS")
@@ -348,9 +342,7 @@ def test_watching_a_pipe_gives_a_line_per_phase_and_epoch(call: Callable[..., An
 
 def test_watching_a_terminal_shows_a_bar_and_the_time_left(runs: Path) -> None:
     run = a_run("mine")
-    write_status(
-        run, state="running", phase="training", epoch=1, epochs=4, step=5, steps=20, eta=65, **myself()
-    )
+    write_status(run, state="running", phase="training", epoch=1, epochs=4, step=5, steps=20, eta=65, **myself())
     shown = on_a_terminal(
         ["watch", "mine"],
         lambda so_far: "left" in so_far and write_status(run, state="completed", step=20, steps=20),
@@ -478,13 +470,9 @@ def test_predict_reads_a_file(trained: dict[str, Run], call: Callable[..., Answe
 
 
 @slow
-def test_evaluate_scores_new_rows(
-    trained: dict[str, Run], call: Callable[..., Answer], tmp_path: Path
-) -> None:
+def test_evaluate_scores_new_rows(trained: dict[str, Run], call: Callable[..., Answer], tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text("x,y\n6,5\n7,6\n8,8\n")
-    scores = last_json(
-        call("evaluate", str(trained["line"].path), "--data", str(tmp_path / "new.csv"), "--json").out
-    )
+    scores = last_json(call("evaluate", str(trained["line"].path), "--data", str(tmp_path / "new.csv"), "--json").out)
     assert list(scores) == ["scores"]
     assert (scores["scores"]["rows"], scores["scores"]["main"]) == (3, "rmse")
     assert scores["scores"]["rmse"] == pytest.approx(3**-0.5, abs=0.01)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ BACKENDS = ["tensorflow", "jax"]
 def hard(name: str, **more: Any) -> dict[str, Any]:
     """Settings under which going on exactly is hardest: shuffling, a schedule, dropout, early stopping."""
     fields = recipes.find(name).model_fields
-    wanted = {"epochs": 3, "batch_size": 16, "optimizer": "adam", "schedule": "cosine", "warmup": 0.1, "validation": "0.15",
+    wanted = {"epochs": 3, "batch_size": 16, "optimizer": "adam", "schedule": "cosine", "warmup": 0.1, "validation": 0.15,
               "early_stopping": 40, "dropout": 0.4, "seed": 7}  # fmt: skip
     return {key: value for key, value in {**wanted, **more}.items() if key in fields}
 
@@ -180,18 +180,20 @@ def numbers(answer: dict[str, Any]) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Run]]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """Each recipe trained once, shortly, in this process."""
     folder = tmp_path_factory.mktemp("trained")
-    yield {name: recipes.find(name)(**hard(name)).train(runs=folder) for name in recipes.names()}
+    return {name: recipes.find(name)(**hard(name)).train(runs=folder) for name in recipes.names()}
 
 
 @pytest.mark.parametrize("name", recipes.names())
 def test_the_model_file_loads_without_kerasllm_and_answers_the_same(name: str, trained: dict[str, Run]) -> None:
     run = trained[name]
     data = run.recipe.read()
-    rows = data.train.features if isinstance(data.train.features, list) else data.train.features
-    inputs = data.encoder.encode(rows[:8] if isinstance(rows, list) else {key: cells[:8] for key, cells in rows.items()})
+    rows = data.train.features
+    inputs = data.encoder.encode(
+        rows[:8] if isinstance(rows, list) else {key: cells[:8] for key, cells in rows.items()}
+    )
     from kerasllm.training.answer import outputs
 
     expected = outputs(run.model, inputs)
@@ -202,7 +204,10 @@ def test_the_model_file_loads_without_kerasllm_and_answers_the_same(name: str, t
         "print([layer.name for layer in model.layers][:0], model.count_params())"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(run.path / "model.keras")], text=True, capture_output=True, check=True
+        [sys.executable, "-c", code, str(run.path / "model.keras")],
+        text=True,
+        capture_output=True,
+        check=True,
     )
     assert str(run.model.count_params()) in done.stdout
     import keras
@@ -217,14 +222,24 @@ def test_inputs_and_outputs_are_named_and_every_layer_too(name: str, trained: di
     assert {tensor.name for tensor in model.inputs} <= {"ids", "mask", "numbers", "categories", "pixels"}
     assert model.output_names in (["logits"], ["value"])
     for weight in model.weights:
-        assert not any(part[-1].isdigit() and part.rsplit("_", 1)[0] in ("dense", "embedding") for part in weight.path.split("/"))
+        assert not any(
+            part[-1].isdigit() and part.rsplit("_", 1)[0] in ("dense", "embedding") for part in weight.path.split("/")
+        )
 
 
 @pytest.mark.parametrize("name", recipes.names())
 def test_a_run_folder_holds_all_its_results(name: str, trained: dict[str, Run]) -> None:
     run = trained[name]
     names = {path.name for path in run.path.iterdir()}
-    assert {"run.json", "sessions.jsonl", "status.json", "history.jsonl", "card.json", "model.keras", "scores.json"} <= names
+    assert {
+        "run.json",
+        "sessions.jsonl",
+        "status.json",
+        "history.jsonl",
+        "card.json",
+        "model.keras",
+        "scores.json",
+    } <= names
     assert list((run.path / "figures").glob("*.png"))
     assert run.state == "completed"
     assert len(run.history) == 3

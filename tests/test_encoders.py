@@ -10,18 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kerasllm.encoders import (
-    Column,
-    Labels,
-    TableEncoder,
-    Target,
-    TextEncoder,
-    category,
-    day,
-    is_missing,
-    load,
-    number,
-)
+from kerasllm.encoders import Column, Labels, TableEncoder, Target, TextEncoder, load
+from kerasllm.encoders.cells import category, day, is_missing, number
 from kerasllm.errors import InputError
 
 TEXTS = ["退款什么时候到账", "我要退款", "Where is my refund?", "where is MY parcel", "发票", "invoice 2024"]
@@ -133,10 +123,7 @@ def test_counting_stays_bounded_and_keeps_what_is_frequent(monkeypatch: pytest.M
     encoder = TextEncoder.fit(texts, words=1, gaps=False, characters=0, size=10, max_length=9)
     assert "common" in encoder.vocabulary
     repeated = [f"w{row % 300}" for row in range(3000)]
-    assert (
-        len(TextEncoder.fit(repeated, words=1, gaps=False, characters=0, size=10, max_length=9).vocabulary)
-        == 10
-    )
+    assert len(TextEncoder.fit(repeated, words=1, gaps=False, characters=0, size=10, max_length=9).vocabulary) == 10
 
 
 def test_texts_are_taken_in_every_shape() -> None:

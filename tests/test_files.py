@@ -47,9 +47,7 @@ def fault(source: object) -> str:
         ("gb2312", "gb18030"),
     ],
 )
-def test_every_encoding_reads_to_the_same_cells_and_is_recorded(
-    tmp_path: Path, encoding: str, told: str
-) -> None:
+def test_every_encoding_reads_to_the_same_cells_and_is_recorded(tmp_path: Path, encoding: str, told: str) -> None:
     table = read(written(tmp_path, ROWS.encode(encoding)))
     assert table.columns == COLUMNS
     assert table.found["encoding"] == told
@@ -183,9 +181,7 @@ def test_a_file_that_another_program_holds_says_so(tmp_path: Path, monkeypatch: 
     assert "is it open in another program?" in fault(path)
 
 
-PNG = (
-    b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89"
-)
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89"
 
 
 @pytest.mark.parametrize(
@@ -212,18 +208,14 @@ PNG = (
         (gzip.compress(b"a,b\n1,2\n"), "reviews.csv is compressed; let its name end in .gz"),
     ],
 )
-def test_what_is_no_table_is_told_in_one_line_with_its_place(
-    tmp_path: Path, content: bytes, line: str
-) -> None:
+def test_what_is_no_table_is_told_in_one_line_with_its_place(tmp_path: Path, content: bytes, line: str) -> None:
     assert fault(written(tmp_path, content)).startswith(line)
 
 
 def test_broken_archives_are_told(tmp_path: Path) -> None:
     whole = gzip.compress(os.urandom(5000).hex().encode())
     for content in (whole[:3000], whole[:20] + b"\0\0\0\0" + whole[24:], ROWS.encode()):
-        assert "reviews.csv.gz: no readable gzip file: " in fault(
-            written(tmp_path, content, "reviews.csv.gz")
-        )
+        assert "reviews.csv.gz: no readable gzip file: " in fault(written(tmp_path, content, "reviews.csv.gz"))
     assert fault(written(tmp_path, b"", "reviews.csv.gz")) == "reviews.csv.gz is empty"
     pd.DataFrame(COLUMNS).to_parquet(tmp_path / "good.parquet")
     good = (tmp_path / "good.parquet").read_bytes()
@@ -260,14 +252,8 @@ def test_the_process_keeps_its_own_limit_of_csv_cells(tmp_path: Path) -> None:
 
 def test_fingerprints_follow_the_content_and_not_the_name(tmp_path: Path) -> None:
     one, two = written(tmp_path, ROWS, "a.csv"), written(tmp_path, ROWS, "b.csv")
-    assert (
-        fingerprint(one) == fingerprint(str(two)) != fingerprint(written(tmp_path, ROWS + "x,y\n", "c.csv"))
-    )
-    assert (
-        fingerprint(COLUMNS)
-        == fingerprint(pd.DataFrame(COLUMNS))
-        != fingerprint({**COLUMNS, "label": ["a", "b"]})
-    )
+    assert fingerprint(one) == fingerprint(str(two)) != fingerprint(written(tmp_path, ROWS + "x,y\n", "c.csv"))
+    assert fingerprint(COLUMNS) == fingerprint(pd.DataFrame(COLUMNS)) != fingerprint({**COLUMNS, "label": ["a", "b"]})
     assert fingerprint("sample:line") == fingerprint("sample:line") != fingerprint("sample:houses")
 
 
@@ -282,10 +268,7 @@ print(text_card(table, "text", "label")["rows"], resource.getrusage(resource.RUS
 
 @pytest.mark.slow
 def test_a_file_of_200_mb_is_read_and_described_in_bounded_memory(tmp_path: Path) -> None:
-    lines = [
-        f'"退款什么时候到账，我已经等了很久了 where is my parcel {number:09}",refund\n'
-        for number in range(1000)
-    ]
+    lines = [f'"退款什么时候到账，我已经等了很久了 where is my parcel {number:09}",refund\n' for number in range(1000)]
     path = tmp_path / "big.csv"
     rows = 0
     with path.open("w", encoding="utf-8") as file:

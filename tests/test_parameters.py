@@ -9,8 +9,8 @@ import pytest
 from kerasllm import recipes
 from kerasllm.errors import InputError
 from kerasllm.parameters import GROUPS, bounds, description, drawing, parameter
-from kerasllm.recipe import Regressor
 from kerasllm.recipes.linear_regression import LinearRegression
+from kerasllm.tasks import Regressor
 
 
 @pytest.mark.parametrize("name", recipes.names())
@@ -36,7 +36,10 @@ def test_the_defaults_are_valid(name: str) -> None:
     [
         ({"epoch": 3}, "no parameter 'epoch'; did you mean 'epochs'?"),
         ({"epochs": 0}, "epochs: 0 should be greater than or equal to 1"),
-        ({"epochs": "many"}, "epochs: 'many' should be a valid integer, unable to parse string as an integer"),
+        (
+            {"epochs": "many"},
+            "epochs: 'many' should be a valid integer, unable to parse string as an integer",
+        ),
         ({"learning_rate": float("nan")}, "learning_rate: nan should be a finite number"),
         ({"optimizer": "adm"}, "optimizer: 'adm' should be 'adam', 'adamw', 'sgd', 'rmsprop' or 'adagrad'"),
     ],

@@ -22,8 +22,7 @@ def test_houses_follow_the_rule_they_state() -> None:
     assert {len(cells) for cells in houses.values()} == {100}
     adds = {"south": 25.0, "east": 8.0, "west": 0.0, "north": -15.0}
     errors = [
-        price - (20 + 1.8 * area + adds[orientation])
-        for area, orientation, price in zip(*houses.values(), strict=True)
+        price - (20 + 1.8 * area + adds[orientation]) for area, orientation, price in zip(*houses.values(), strict=True)
     ]
     assert abs(sum(errors) / 100) < 3  # 2.5 standard errors
     assert 9 < (sum(error**2 for error in errors) / 100) ** 0.5 < 15

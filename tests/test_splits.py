@@ -88,9 +88,7 @@ def test_every_process_splits_alike() -> None:
 
 @pytest.mark.parametrize("value", ["1.5", "-1", "1", "nan", "inf"])
 def test_a_share_out_of_range_is_told(value: str) -> None:
-    with pytest.raises(
-        InputError, match=f"^test: {value} is not a share of the rows: 0 or more and below 1$"
-    ):
+    with pytest.raises(InputError, match=f"^test: {value} is not a share of the rows: 0 or more and below 1$"):
         share(value, "test")
 
 

@@ -22,6 +22,7 @@ ORDER = [
     ["run"],
     ["recipe"],
     ["training"],
+    ["tasks"],
     ["recipes"],
     ["notebook"],
     ["cli"],
@@ -36,7 +37,9 @@ UPWARD = {
 def imports(path: Path) -> list[tuple[str, bool]]:
     """(room, whether at the top of the file) of each import of our own."""
     tree = ast.parse(path.read_text("utf-8"))
-    lazy = {id(node) for function in ast.walk(tree) if isinstance(function, ast.FunctionDef) for node in ast.walk(function)}
+    lazy = {
+        id(node) for function in ast.walk(tree) if isinstance(function, ast.FunctionDef) for node in ast.walk(function)
+    }
     typing_only = {
         id(node)
         for block in tree.body
@@ -109,7 +112,7 @@ def test_one_file_makes_a_recipe_that_every_surface_has(tmp_path: Path) -> None:
             '''
             """mean_price: an example."""
             from kerasllm.parameters import parameter
-            from kerasllm.recipe import Regressor
+            from kerasllm.tasks import Regressor
 
             class MeanPrice(Regressor):
                 """Predict the mean."""
@@ -127,16 +130,22 @@ def test_one_file_makes_a_recipe_that_every_surface_has(tmp_path: Path) -> None:
     (info / "entry_points.txt").write_text("[kerasllm.recipes]\nmean_price = mean_price\n")
 
     def call(*words: str) -> str:
-        code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from kerasllm.cli import main; main({list(words)!r})"
+        code = (
+            f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from kerasllm.cli import main; main({list(words)!r})"
+        )
         return subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True).stdout
 
     assert "mean_price" in call("list")
     assert "--shrink" in call("train", "mean_price", "--help")
     code = "from kerasllm.notebook import draw; from mean_price import MeanPrice as M; print(draw(M).cells[1].source)"
-    drawn = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True, cwd=tmp_path).stdout
+    drawn = subprocess.run(
+        [sys.executable, "-c", code], text=True, capture_output=True, check=True, cwd=tmp_path
+    ).stdout
     assert "shrink: float = 0.5" in drawn
 
 
 def test_files_stay_on_a_screen_or_three() -> None:
-    long = {str(path): lines for path in PACKAGE.rglob("*.py") if (lines := len(path.read_text("utf-8").splitlines())) > 400}
+    long = {
+        str(path): lines for path in PACKAGE.rglob("*.py") if (lines := len(path.read_text("utf-8").splitlines())) > 400
+    }
     assert not long

@@ -54,10 +54,7 @@ def test_file_frame_columns_rows_and_arrays_train_on_the_same_numbers(tmp_path: 
     for one in found:
         examples = one.examples(one.train)
         assert one.encoder.files() == found[0].encoder.files()
-        assert (
-            examples.inputs["numbers"].tolist()
-            == found[0].examples(found[0].train).inputs["numbers"].tolist()
-        )
+        assert examples.inputs["numbers"].tolist() == found[0].examples(found[0].train).inputs["numbers"].tolist()
         assert examples.targets.tolist() == found[0].examples(found[0].train).targets.tolist()
         assert one.card["splits"] == {"train": 28, "validation": 4, "test": 8}
 
@@ -132,9 +129,7 @@ def test_true_and_false_are_categories_in_a_frame_as_in_a_file(tmp_path: Path) -
     columns = {"flag": [True, False] * 20, **table()}
     for source in (pd.DataFrame(columns), saved(tmp_path, columns)):
         encoder = read_regression(source).encoder
-        assert (
-            encoder.encode(encoder.rows({"flag": True, "area": 1, "town": "Rome"}))["categories"][0, 0] == 2
-        )
+        assert encoder.encode(encoder.rows({"flag": True, "area": 1, "town": "Rome"}))["categories"][0, 0] == 2
 
 
 def test_the_card_counts_the_whole_file_and_the_means_come_from_training_rows_only() -> None:
@@ -166,9 +161,7 @@ def test_a_few_stray_cells_count_as_missing_with_a_warning_and_many_make_a_categ
     columns = table()
     columns["area"] = ["about 50", *map(str, columns["area"][1:])]
     data = read_regression(saved(tmp_path, columns), test="0.2")
-    assert data.card["warnings"][0].startswith(
-        "houses.csv, line 2, column 'area': 'about 50' is not a number; 1 cells"
-    )
+    assert data.card["warnings"][0].startswith("houses.csv, line 2, column 'area': 'about 50' is not a number; 1 cells")
     assert kinds(data.card)["area"] == "number"
     columns["area"][:3] = ["?", "?", "?"]
     columns["area"][3:] = [str(row % 4) for row in range(37)]
@@ -217,10 +210,7 @@ def test_rows_that_are_also_in_the_test_file_do_not_train_and_are_listed(tmp_pat
 def test_rows_of_the_validation_file_in_the_test_file_are_noted(tmp_path: Path) -> None:
     other = saved(
         tmp_path,
-        {
-            name: [cell + 1 if name == "price" else cell for cell in cells[:3]]
-            for name, cells in table().items()
-        },
+        {name: [cell + 1 if name == "price" else cell for cell in cells[:3]] for name, cells in table().items()},
     )
     card = read_regression(table(), validation=other, test=other).card
     assert card["warnings"] == ["3 rows of the validation file are in the test file too"]
@@ -229,9 +219,7 @@ def test_rows_of_the_validation_file_in_the_test_file_are_noted(tmp_path: Path) 
 def test_five_rows_are_enough_and_all_of_them_train() -> None:
     data = read_regression("sample:line", validation="0.1", test="0.2")
     assert (len(data.train), data.validation, data.test) == (5, None, None)
-    assert data.card["warnings"] == [
-        "fewer than 20 rows: all of them train, and no validation or test is held out"
-    ]
+    assert data.card["warnings"] == ["fewer than 20 rows: all of them train, and no validation or test is held out"]
 
 
 def test_rows_without_a_target_are_dropped_and_counted() -> None:
@@ -251,10 +239,7 @@ def test_what_cannot_be_learned_from_is_told_in_one_line(tmp_path: Path) -> None
     )
     assert fault({**columns, "price": [None] * 40}) == "the data, column 'price': no row holds a number"
     assert "every row holds 3" in fault({"a": [1, 2], "y": [3, None]})
-    assert (
-        fault(columns, validation="0.5", test="0.5")
-        == "validation 0.5 and test 0.5 leave no rows to train on"
-    )
+    assert fault(columns, validation="0.5", test="0.5") == "validation 0.5 and test 0.5 leave no rows to train on"
 
 
 def test_a_test_file_that_does_not_fit_is_told_with_its_place(tmp_path: Path) -> None:

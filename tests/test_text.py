@@ -88,9 +88,7 @@ def test_columns_may_have_any_name() -> None:
 def test_texts_that_differ_in_width_case_and_space_only_never_straddle() -> None:
     columns = texts(20)
     wide = [text.replace("row", "ＲＯＷ").replace(" ", "  ") for text in columns["text"]]
-    data = learn(
-        {"text": columns["text"] + wide, "label": columns["label"] * 2}, validation="0.2", test="0.3"
-    )
+    data = learn({"text": columns["text"] + wide, "label": columns["label"] * 2}, validation="0.2", test="0.3")
     assert data.card["duplicates"] == 20
     parts = [
         {text.lower().replace("ｒｏｗ", "row").replace("  ", " ") for text in part.features}
@@ -111,9 +109,7 @@ def test_a_label_that_only_contradicts_another_is_known_to_the_model(seed: int) 
     for part in (data.train, data.validation, data.test):
         assert part is not None
         assert len(data.examples(part)) == len(part)
-    assert data.card["warnings"][0] == (
-        "1 texts have rows with different labels, which train: such as '第 0 条 row'"
-    )
+    assert data.card["warnings"][0] == ("1 texts have rows with different labels, which train: such as '第 0 条 row'")
 
 
 def test_texts_that_are_also_in_the_test_file_do_not_train_and_are_listed(tmp_path: Path) -> None:
@@ -154,9 +150,7 @@ def test_what_cannot_be_learned_from_is_told_in_one_line(tmp_path: Path) -> None
 def test_an_unseen_label_in_an_evaluation_is_told_with_its_line(tmp_path: Path) -> None:
     classes = Labels(["bad", "good"])
     path = saved(tmp_path, {"text": ["a", "", "c"], "label": ["bad", "unseen", "goood"]})
-    with pytest.raises(
-        InputError, match=r"^reviews.csv, line 4, column 'label': training saw no label 'goood'; did"
-    ):
+    with pytest.raises(InputError, match=r"^reviews.csv, line 4, column 'label': training saw no label 'goood'; did"):
         labelled(path, "text", "label", classes)
     assert labelled({"text": ["a"], "label": ["bad"]}, "text", "label", classes).truth == ["bad"]
 

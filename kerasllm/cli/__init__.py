@@ -103,9 +103,7 @@ def predict(
     run: str,
     /,
     *rows: str,
-    file: Annotated[
-        str, option("CSV or Parquet file with the rows", "存放这些行的 CSV 或 Parquet 文件")
-    ] = "",
+    file: Annotated[str, option("CSV or Parquet file with the rows", "存放这些行的 CSV 或 Parquet 文件")] = "",
     runs: Runs = "",
     json: Json = False,
 ) -> None:

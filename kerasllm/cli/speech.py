@@ -40,9 +40,5 @@ Runs = Annotated[
         "存放运行的文件夹；默认 KERASLLM_RUNS，否则 ./runs",
     ),
 ]
-Json = Annotated[
-    bool, option("end with one line of JSON on stdout", "标准输出的最后一行为 JSON", negative=())
-]
-Name = Annotated[
-    str, option("the run's name; default the recipe's and the time", "运行的名称；默认为配方名加时间")
-]
+Json = Annotated[bool, option("end with one line of JSON on stdout", "标准输出的最后一行为 JSON", negative=())]
+Name = Annotated[str, option("the run's name; default the recipe's and the time", "运行的名称；默认为配方名加时间")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -48,6 +49,10 @@ class Examples:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def first(self, most: int) -> Examples:
+        """The first `most` rows."""
+        return Examples({name: values[:most] for name, values in self.inputs.items()}, self.targets[:most])
+
 
 @dataclass(frozen=True)
 class Data:
@@ -59,6 +64,11 @@ class Data:
     encoder: Encoder
     decoder: Decoder
     card: dict[str, Any]
+
+    @cached_property
+    def training(self) -> Examples:
+        """The training rows, encoded once."""
+        return self.examples(self.train)
 
     def examples(self, rows: Rows) -> Examples:
         """Encode labelled rows."""

@@ -53,9 +53,7 @@ def describe_labels(labels: Sequence[str], notes: Notes) -> dict[str, Any]:
         notes.warn(f"fewer than {FEW} rows: {_some(few)}")
     largest = max(counts.values()) / len(labels)
     if largest > 0.9:
-        notes.warn(
-            f"{largest:.0%} of the rows have one label; accuracy says little, see F1 or set class weights"
-        )
+        notes.warn(f"{largest:.0%} of the rows have one label; accuracy says little, see F1 or set class weights")
     return {"classes": dict(counts.most_common()), "largest_share": round(largest, 4)}
 
 
@@ -97,9 +95,7 @@ def render(card: dict[str, Any]) -> str:
         more = f" and {len(classes) - 12} more" if len(classes) > 12 else ""
         lines.append(f"  classes: {len(classes)} ({shown}{more})")
     if "lengths" in card:
-        lines.append(
-            "  characters: " + ", ".join(f"{name} {value}" for name, value in card["lengths"].items())
-        )
+        lines.append("  characters: " + ", ".join(f"{name} {value}" for name, value in card["lengths"].items()))
     if "target" in card:
         shown = ", ".join(f"{name} {value:g}" for name, value in card["target"].items() if name != "name")
         lines.append(f"  target {card['target']['name']}: {shown}")

@@ -177,9 +177,7 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
         try:
             for number, line in enumerate(text, 1):
                 if "\0" in line:
-                    raise InputError(
-                        f"{path.name}, line {number}: a NUL byte; the file is damaged or no text"
-                    )
+                    raise InputError(f"{path.name}, line {number}: a NUL byte; the file is damaged or no text")
                 yield line
         except UnicodeDecodeError:
             raise InputError(
@@ -250,17 +248,13 @@ def _from_arrays(features: Any, target: Any) -> Table:
     return _from_columns([*columns, ("y", target)], "(X, y)")
 
 
-def _from_columns(
-    named: Sequence[tuple[Any, Any]], source: str, found: dict[str, Any] | None = None
-) -> Table:
+def _from_columns(named: Sequence[tuple[Any, Any]], source: str, found: dict[str, Any] | None = None) -> Table:
     names = [str(name) for name, _ in named]
     _check_names(names, source)
     columns = {}
     for name, (_, values) in zip(names, named, strict=True):
         if isinstance(values, str) or not isinstance(values, Iterable):
-            raise InputError(
-                f"{source}, column {name!r}: {values!r} is one value; a column is a list of them"
-            )
+            raise InputError(f"{source}, column {name!r}: {values!r} is one value; a column is a list of them")
         columns[name] = _cells(values)
     lengths = {name: len(cells) for name, cells in columns.items()}
     if len(set(lengths.values())) > 1:

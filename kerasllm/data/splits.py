@@ -44,9 +44,7 @@ def shares_and_files(validation: str, test: str) -> tuple[dict[str, float], dict
     return {name: part or 0.0 for name, part in shares.items()}, files
 
 
-def split(
-    groups: Sequence[Hashable], strata: Sequence[Hashable], validation: float, test: float, seed: int
-) -> Splits:
+def split(groups: Sequence[Hashable], strata: Sequence[Hashable], validation: float, test: float, seed: int) -> Splits:
     """Divide rows so that each group (equal rows) stays whole and each stratum (class) keeps its share.
 
     Every class is known to the model: a group of each stratum trains, and so do groups with rows of several.

@@ -15,13 +15,12 @@ from kerasllm.data import Data, Rows
 from kerasllm.data.card import Notes, describe_numbers
 from kerasllm.data.files import Table, read
 from kerasllm.data.splits import FEWEST, shares_and_files, split
-from kerasllm.encoders import DATES, Column, TableEncoder, Target, category, day, is_missing, number
+from kerasllm.encoders import Column, TableEncoder, Target
+from kerasllm.encoders.cells import DATES, category, day, is_missing, number
 from kerasllm.errors import InputError, did_you_mean
 
 # A name that says "I only tell rows apart": id, user_id, customerID, 编号 …
-IDENTIFIER = re.compile(
-    r"^(?i:id|uuid|guid|index|unnamed: ?0)$|(?i:[_ -]id)$|(?<![A-Z])I[Dd]$|(编号|序号|单号|号码)$"
-)
+IDENTIFIER = re.compile(r"^(?i:id|uuid|guid|index|unnamed: ?0)$|(?i:[_ -]id)$|(?<![A-Z])I[Dd]$|(编号|序号|单号|号码)$")
 MOST_CATEGORIES = 100  # in a column; the rarer ones share the place of the unseen
 STRAY = 0.05  # share of a numeric column's cells that may be no numbers, and then count as missing
 
@@ -47,17 +46,13 @@ def read_regression(
     target = target or list(table.columns)[-1]
     whole, truth = _with_target(table, target, notes)
     if min(truth) == max(truth):
-        raise InputError(
-            f"{table.source}, column {target!r}: every row holds {truth[0]:g}; there is nothing to learn"
-        )
+        raise InputError(f"{table.source}, column {target!r}: every row holds {truth[0]:g}; there is nothing to learn")
     forced = _forced(whole, target, numeric=numeric, categorical=categorical, drop=drop)
     columns, report = infer(whole, target, forced, notes)
     whole = _without_strays(whole, columns)
 
     shares, files = shares_and_files(validation, test)
-    others = {
-        name: _with_target(read(file), target, notes, f", in the {name} file") for name, file in files.items()
-    }
+    others = {name: _with_target(read(file), target, notes, f", in the {name} file") for name, file in files.items()}
     features = {name: _checked(other, columns) for name, (other, _) in others.items()}
     names = [column.name for column in columns]
     keys = _row_keys(whole.columns, names, truth)
@@ -70,8 +65,7 @@ def read_regression(
     if len(kept) < 2:
         left = f"; {len(keys) - len(kept)} more are in the validation or test file too" if apart else ""
         raise InputError(
-            f"{table.source}: rows with a number in {target!r} to train on: {len(kept)}; "
-            f"at least 2 are needed{left}"
+            f"{table.source}: rows with a number in {target!r} to train on: {len(kept)}; at least 2 are needed{left}"
         )
     if len(kept) < FEWEST and any(shares.values()):
         notes.warn(f"fewer than {FEWEST} rows: all of them train, and no validation or test is held out")
@@ -86,8 +80,7 @@ def read_regression(
     values = [truth[row] for row in rows["train"]]
     if min(values) == max(values):
         raise InputError(
-            f"{table.source}, column {target!r}: every training row holds {values[0]:g}; "
-            "there is nothing to learn"
+            f"{table.source}, column {target!r}: every training row holds {values[0]:g}; there is nothing to learn"
         )
     held: dict[str, Rows] = {}
     for name in ("validation", "test"):
@@ -125,9 +118,7 @@ def table_card(source: Any) -> dict[str, Any]:
     return {**_card(table, report, keys), **notes.entries()}
 
 
-def infer(
-    table: Table, target: str, forced: dict[str, str], notes: Notes
-) -> tuple[list[Column], list[dict[str, Any]]]:
+def infer(table: Table, target: str, forced: dict[str, str], notes: Notes) -> tuple[list[Column], list[dict[str, Any]]]:
     """Tell each column's kind from its cells -> the usable columns (nothing learned yet), a report of all."""
     columns, report = [], []
     for name, cells in table.columns.items():
@@ -144,9 +135,7 @@ def infer(
     return columns, report
 
 
-def _column(
-    table: Table, name: str, present: list[Any], forced: str, notes: Notes
-) -> tuple[Column | None, str]:
+def _column(table: Table, name: str, present: list[Any], forced: str, notes: Notes) -> tuple[Column | None, str]:
     if forced == "drop":
         return None, "left out as asked"
     if not present:
@@ -265,9 +254,7 @@ def _forced(table: Table, target: str, **lists: str) -> dict[str, str]:
     for kind, names in lists.items():
         for name in filter(None, (name.strip() for name in names.split(","))):
             if name not in table.columns:
-                raise InputError(
-                    f"{kind}: {table.source} has no column {name!r}{did_you_mean(name, table.columns)}"
-                )
+                raise InputError(f"{kind}: {table.source} has no column {name!r}{did_you_mean(name, table.columns)}")
             if name == target:
                 raise InputError(f"{kind}: {name!r} is the target")
             if name in forced:

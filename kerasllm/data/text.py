@@ -46,9 +46,7 @@ def read_classification(
     notes = Notes()
     whole = _texts(read(source), text, label, notes)
     shares, files = shares_and_files(validation, test)
-    others = {
-        name: _texts(read(file), text, label, notes, f", in the {name} file") for name, file in files.items()
-    }
+    others = {name: _texts(read(file), text, label, notes, f", in the {name} file") for name, file in files.items()}
 
     keys = [_key(one) for one in whole.texts]
     other_keys = {name: {_key(one) for one in other.texts} for name, other in others.items()}
@@ -59,9 +57,7 @@ def read_classification(
     kept = [row for row, key in enumerate(keys) if key not in apart]
     found = sorted({whole.labels[row] for row in kept})
     if len(found) < 2:
-        left = (
-            "; rows that are in the validation or test file too are left out" if len(kept) < len(keys) else ""
-        )
+        left = "; rows that are in the validation or test file too are left out" if len(kept) < len(keys) else ""
         raise InputError(
             f"{whole.table.source}, column {label!r}: {len(found)} class to train on "
             f"({', '.join(found)}); at least 2 are needed{left}"
@@ -158,9 +154,7 @@ def _card(whole: Texts, keys: Sequence[bytes], notes: Notes) -> dict[str, Any]:
     }
     if torn:
         example = next(iter(torn.values()))
-        notes.warn(
-            f"{len(torn)} texts have rows with different labels, which train: such as {example[:40]!r}"
-        )
+        notes.warn(f"{len(torn)} texts have rows with different labels, which train: such as {example[:40]!r}")
     description = describe_labels(whole.labels, notes)
     if len(description["classes"]) > 0.5 * len(whole.labels) and len(whole.labels) > 20:
         notes.warn("most rows have a label of their own; is it the right column?")

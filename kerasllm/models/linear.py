@@ -1,6 +1,7 @@
 """A straight line (or plane) through numeric and categorical columns: one Dense layer.
 
-Mirrors the listing `Sequential([Dense(1)])`, SGD, mean squared error, of section 5.2 of "AI 大模型在创业产品迭代中的作用".
+Mirrors the listing `Sequential([Dense(1)])`, SGD, mean squared error, of "AI 大模型在创业产品迭代中的作用", section
+5.2.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from kerasllm.parameters import parameter
-from kerasllm.recipe import Regressor
+from kerasllm.tasks import Regressor
 
 if TYPE_CHECKING:
     import keras
@@ -22,14 +22,51 @@ class LinearRegression(Regressor):
     zh: ClassVar[str] = "用一个全连接层，由表格的各列预测一个数。"
 
     data: str = parameter(
-        "sample:houses", "CSV (.gz too) or Parquet file, or sample:NAME", "CSV（可为 .gz）或 Parquet 文件，或 sample:名称", group="data", kind="file"
+        "sample:houses",
+        "CSV (.gz too) or Parquet file, or sample:NAME",
+        "CSV（可为 .gz）或 Parquet 文件，或 sample:名称",
+        group="data",
+        kind="file",
     )
-    target: str = parameter("", "column to predict; empty: the last one", "要预测的列；空则为最后一列", group="data", kind="column")
-    numeric: str = parameter("", "columns to take as numbers, between commas", "当作数值的列，用逗号分隔", group="data", kind="columns", advanced=True)
-    categorical: str = parameter("", "columns to take as categories, between commas", "当作类别的列，用逗号分隔", group="data", kind="columns", advanced=True)
-    drop: str = parameter("", "columns to leave out, between commas", "不使用的列，用逗号分隔", group="data", kind="columns", advanced=True)
-    epochs: int = parameter(100, "passes over the training rows", "遍历训练数据的次数", group="training", ge=1, le=100_000)
-    batch_size: int = parameter(65_536, "rows in one step of the optimizer", "优化器每一步用的行数", group="training", ge=1, le=1_000_000, unit="rows")
+    target: str = parameter(
+        "", "column to predict; empty: the last one", "要预测的列；空则为最后一列", group="data", kind="column"
+    )
+    numeric: str = parameter(
+        "",
+        "columns to take as numbers, between commas",
+        "当作数值的列，用逗号分隔",
+        group="data",
+        kind="columns",
+        advanced=True,
+    )
+    categorical: str = parameter(
+        "",
+        "columns to take as categories, between commas",
+        "当作类别的列，用逗号分隔",
+        group="data",
+        kind="columns",
+        advanced=True,
+    )
+    drop: str = parameter(
+        "",
+        "columns to leave out, between commas",
+        "不使用的列，用逗号分隔",
+        group="data",
+        kind="columns",
+        advanced=True,
+    )
+    epochs: int = parameter(
+        100, "passes over the training rows", "遍历训练数据的次数", group="training", ge=1, le=100_000
+    )
+    batch_size: int = parameter(
+        65_536,
+        "rows in one step of the optimizer",
+        "优化器每一步用的行数",
+        group="training",
+        ge=1,
+        le=1_000_000,
+        unit="rows",
+    )
     learning_rate: float = parameter(0.2, "step size of the optimizer", "优化器的步长", group="training", gt=0, le=10)
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = parameter(
         "sgd", "how the weights follow the gradient", "权重如何跟随梯度", group="training"
@@ -62,7 +99,7 @@ class LinearRegression(Regressor):
 
         from kerasllm.models.linear import decorrelating, design, evened, linear
 
-        inputs = data.encoder.encode(data.train.features)
+        inputs = data.training.inputs
         numbers = inputs.get("numbers", np.zeros((len(data.train), 0)))
         arguments = {
             "numbers": numbers.shape[1],

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kerasllm.parameters import parameter
-from kerasllm.recipe import Classifier
+from kerasllm.tasks import Classifier
 
 if TYPE_CHECKING:
     import keras
@@ -26,28 +26,88 @@ class TextClassifier(Classifier):
     zh: ClassVar[str] = "由文本的词、词序和字母判断它属于哪一类。"
 
     data: str = parameter(
-        "sample:messages", "CSV (.gz too) or Parquet file, or sample:NAME", "CSV（可为 .gz）或 Parquet 文件，或 sample:名称", group="data", kind="file"
+        "sample:messages",
+        "CSV (.gz too) or Parquet file, or sample:NAME",
+        "CSV（可为 .gz）或 Parquet 文件，或 sample:名称",
+        group="data",
+        kind="file",
     )
     text: str = parameter("text", "column of the texts", "文本所在的列", group="data", kind="column")
     label: str = parameter("label", "column of the labels", "标签所在的列", group="data", kind="column")
     epochs: int = parameter(
         0, f"passes over the training rows; 0: {FEWEST_EPOCHS}, or what {FEWEST_STEPS} steps take",
-        f"遍历训练数据的次数；0 为 {FEWEST_EPOCHS} 次，或达到 {FEWEST_STEPS} 步所需的次数", group="training", ge=0, le=100_000,
+        f"遍历训练数据的次数；0 为 {FEWEST_EPOCHS} 次，或达到 {FEWEST_STEPS} 步所需的次数",
+        group="training", ge=0, le=100_000,
     )  # fmt: skip
-    batch_size: int = parameter(128, "rows in one step of the optimizer", "优化器每一步用的行数", group="training", ge=1, le=65_536, unit="rows")
+    batch_size: int = parameter(
+        128, "rows in one step of the optimizer", "优化器每一步用的行数", group="training", ge=1, le=65_536, unit="rows"
+    )
     learning_rate: float = parameter(0.02, "step size of the optimizer", "优化器的步长", group="training", gt=0, le=10)
     warmup: float = parameter(
-        0.05, "share of the steps in which the learning rate rises from 0", "学习率从 0 上升所占的步数比例", group="training", ge=0, lt=1, advanced=True
+        0.05,
+        "share of the steps in which the learning rate rises from 0",
+        "学习率从 0 上升所占的步数比例",
+        group="training",
+        ge=0,
+        lt=1,
+        advanced=True,
     )
-    words: int = parameter(3, "longest run of words (or Chinese characters) that counts as one feature", "作为一个特征的最长连续词（或汉字）数", group="network", ge=1, le=5)
-    gaps: bool = parameter(True, "pairs of words with one between them are features too", "中间隔一个词的词对也作为特征", group="network", advanced=True)
-    characters: int = parameter(4, "longest piece of a word that counts as a feature; 0: whole words only", "作为特征的最长词内片段；0 为只用整词", group="network", ge=0, le=8, unit="characters")
-    vocabulary_size: int = parameter(40_000, "features known at most, the most frequent", "最多保留的特征数，取最常见的", group="network", ge=2, le=5_000_000)
-    max_length: int = parameter(512, "features of one text at most", "每条文本最多的特征数", group="network", ge=1, le=100_000, advanced=True)
-    embedding_size: int = parameter(0, "numbers per feature; 0: one per class", "每个特征的向量长度；0 为每类一个数", group="network", ge=0, le=4096)
-    units: int = parameter(0, "size of a dense layer after the pooling; 0: none", "池化后全连接层的大小；0 为没有", group="network", ge=0, le=65_536)
-    weighted: bool = parameter(True, "learn how much each feature counts, from its rarity; off: a plain mean", "从稀有程度出发学习每个特征的权重；关闭则为普通平均", group="network", advanced=True)
-    dropout: float = parameter(0.2, "share of the features left out at each step", "每一步随机忽略的特征比例", group="network", ge=0, lt=1)
+    words: int = parameter(
+        3,
+        "longest run of words (or Chinese characters) that counts as one feature",
+        "作为一个特征的最长连续词（或汉字）数",
+        group="network",
+        ge=1,
+        le=5,
+    )
+    gaps: bool = parameter(
+        True,
+        "pairs of words with one between them are features too",
+        "中间隔一个词的词对也作为特征",
+        group="network",
+        advanced=True,
+    )
+    characters: int = parameter(
+        4,
+        "longest piece of a word that counts as a feature; 0: whole words only",
+        "作为特征的最长词内片段；0 为只用整词",
+        group="network",
+        ge=0,
+        le=8,
+        unit="characters",
+    )
+    vocabulary_size: int = parameter(
+        40_000,
+        "features known at most, the most frequent",
+        "最多保留的特征数，取最常见的",
+        group="network",
+        ge=2,
+        le=5_000_000,
+    )
+    max_length: int = parameter(
+        512, "features of one text at most", "每条文本最多的特征数", group="network", ge=1, le=100_000, advanced=True
+    )
+    embedding_size: int = parameter(
+        0, "numbers per feature; 0: one per class", "每个特征的向量长度；0 为每类一个数", group="network", ge=0, le=4096
+    )
+    units: int = parameter(
+        0,
+        "size of a dense layer after the pooling; 0: none",
+        "池化后全连接层的大小；0 为没有",
+        group="network",
+        ge=0,
+        le=65_536,
+    )
+    weighted: bool = parameter(
+        True,
+        "learn how much each feature counts, from its rarity; off: a plain mean",
+        "从稀有程度出发学习每个特征的权重；关闭则为普通平均",
+        group="network",
+        advanced=True,
+    )
+    dropout: float = parameter(
+        0.2, "share of the features left out at each step", "每一步随机忽略的特征比例", group="network", ge=0, lt=1
+    )
 
     def read(self, source: Any = None) -> Data:
         """Clean, split, learn the classes and the features."""
@@ -84,7 +144,7 @@ class TextClassifier(Classifier):
         from kerasllm.models.text_pooling import text_pooling
 
         size = len(data.encoder.vocabulary)
-        ids = np.concatenate(data.encoder.encode(data.train.features)["ids"])
+        ids = np.concatenate(data.training.inputs["ids"])
         rarity = np.log((1 + len(data.train)) / (1 + np.bincount(ids, minlength=size))) + 1
         return text_pooling(
             size,

@@ -35,6 +35,11 @@ def replace(path: Path, write: Callable[[BinaryIO], Any]) -> None:
 def replace_json(path: Path, content: Any) -> None:
     """Replace `path` by JSON; NaN and infinities, which JSON lacks, become null."""
     text = json.dumps(_finite(content), ensure_ascii=False, indent=1)
+    replace_text(path, text)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replace `path` by UTF-8 text."""
     replace(path, lambda file: file.write(text.encode()))
 
 
@@ -66,7 +71,7 @@ def cut_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
     """Keep only the lines that `keep` accepts."""
     lines = [line for line in read_lines(path) if keep(line)]
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    replace(path, lambda file: file.write(text.encode()))
+    replace_text(path, text)
 
 
 def clean(folder: Path) -> None:

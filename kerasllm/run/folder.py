@@ -211,7 +211,9 @@ def create(
             attempt += 1
             path = place / f"{stem}-{attempt}"
         except OSError as error:
-            raise InputError(f"cannot write runs to {place}: {error.strerror}; choose another folder with --runs") from error
+            raise InputError(
+                f"cannot write runs to {place}: {error.strerror}; choose another folder with --runs"
+            ) from error
     content = {
         "format": FORMAT,
         "name": path.name,

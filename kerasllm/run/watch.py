@@ -96,10 +96,7 @@ def _draw_live(run: Run, until: threading.Event | None) -> None:
 
 def _epoch(line: dict[str, Any]) -> str:
     shown = {name: value for name, value in line.items() if name not in ("kind", "epoch", "step", "time")}
-    texts = (
-        f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in shown.items()
-    )
+    texts = (f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}" for name, value in shown.items())
     return f"epoch {line['epoch']}: " + "  ".join(texts)
 
 

@@ -53,7 +53,9 @@ class Writer:
         self._thread = threading.Thread(target=self._beat, name="kerasllm-status", daemon=True)
         self._thread.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._status and not self._done:
             with suppress(OSError):  # the disk may be what failed; then the run reads as gone
                 self.end("failed", message=_reason(error))

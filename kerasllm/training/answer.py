@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from kerasllm.errors import InputError
-
 import keras
-
 import numpy as np
 
-from kerasllm import encoders
-from kerasllm.data import Examples, Rows
+from kerasllm.data import Examples
+from kerasllm.errors import InputError
 from kerasllm.run import Run
 from kerasllm.training.batches import Batches
 
@@ -35,12 +31,3 @@ def outputs(model: keras.Model, inputs: dict[str, Any]) -> np.ndarray:
     found = np.empty_like(answers)
     found[np.concatenate([rows for rows, _ in batches.plan])] = answers
     return found
-
-
-def first(rows: Rows, most: int) -> Rows:
-    """The first `most` rows (texts or columns)."""
-    if len(rows) <= most:
-        return rows
-    features = rows.features
-    cut = {name: cells[:most] for name, cells in features.items()} if isinstance(features, dict) else features[:most]
-    return Rows(cut, rows.truth[:most])

@@ -52,7 +52,7 @@ def save(folder: Path, model: keras.Model, progress: Progress) -> None:
     arrays["progress"] = np.frombuffer(json.dumps(numbers).encode(), "uint8")
     target = path(folder)
     target.parent.mkdir(exist_ok=True)
-    replace(target, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+    replace(target, lambda file: np.savez(file, **arrays))
 
 
 def load(folder: Path) -> tuple[Progress, list[np.ndarray]] | None:

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from kerasllm.errors import InputError
-
 import keras
+
+from kerasllm.errors import InputError
 
 PACKAGES = ("kerasllm", "keras", "tensorflow", "jax", "torch", "numpy", "tokenizers")
 
@@ -46,7 +46,7 @@ def scope(device: str) -> AbstractContextManager[Any]:
 
 
 def jit_compile() -> bool | str:
-    """TensorFlow's own kernels beat XLA's on small networks and skip its minutes of compiling; JAX is nothing without."""
+    """On small networks TensorFlow's own kernels beat XLA's and need no compiling; JAX is slow without."""
     return False if backend() == "tensorflow" else "auto"
 
 

@@ -6,8 +6,8 @@ import hashlib
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
-
 
 import keras
 
@@ -25,7 +25,11 @@ SCORED = 10_000  # training rows scored at most; all of the held-out ones are
 
 
 def train(
-    run: Run, writer: Writer, data: Data, fingerprints: dict[str, str], callbacks: Sequence[keras.callbacks.Callback]
+    run: Run,
+    writer: Writer,
+    data: Data,
+    fingerprints: dict[str, str],
+    callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
     """Train to the end, to a stop, or to an error; the run's folder tells which."""
     recipe = run.recipe
@@ -33,8 +37,7 @@ def train(
     files.append_line(run.path / "sessions.jsonl", session)
     writer.update(phase="building the network")
     with devices.scope(recipe.device):
-        examples = data.examples(data.train)
-        examples = Examples(examples.inputs, examples.targets, recipe.weights(examples.targets))
+        examples = replace(data.training, weights=recipe.weights(data.training.targets))
         model = recipe.build(data)
         try:
             recorder = _fit(run, writer, recipe, data, examples, model, callbacks)
@@ -65,7 +68,7 @@ def _fit(
     batches = Batches(examples, recipe.batch_size, recipe.seed)
     held_out = Batches(data.examples(data.validation), recipe.batch_size) if data.validation else None
     epochs = recipe.passes(len(batches.plan))
-    # The user's model is saved as built: compiling a twin of the same layers keeps the optimizer out of its file.
+    # A twin of the same layers is compiled, so that the saved model holds no optimizer.
     twin = keras.Model(model.inputs, recipe.trained_part(model), name="training")
     twin.compile(
         optimizer(recipe, steps=epochs * len(batches.plan)),
@@ -131,12 +134,14 @@ def _score(run: Run, recipe: Recipe, data: Data, model: keras.Model, recorder: R
     """Write scores.json and the figures; the main split is the test rows, else validation, else training."""
     report: dict[str, Any] = {"weights": weights_hash(model), "splits": {}}
     pictures: dict[str, Any] = {}
-    for name, rows in (("train", answer.first(data.train, SCORED)), ("validation", data.validation), ("test", data.test)):
-        if rows:
-            outputs = answer.outputs(model, data.encoder.encode(rows.features))
-            report["splits"][name] = recipe.score(rows.truth, outputs, data.decoder)
-            report["split"] = name
-            pictures = recipe.figures(rows.truth, outputs, data.decoder)
+    for name, rows in (("train", data.train), ("validation", data.validation), ("test", data.test)):
+        if not rows:
+            continue
+        examples = data.training.first(SCORED) if name == "train" else data.examples(rows)
+        truth, outputs = rows.truth[: len(examples)], answer.outputs(model, examples.inputs)
+        report["splits"][name] = recipe.score(truth, outputs, data.decoder)
+        report["split"] = name
+        pictures = recipe.figures(truth, outputs, data.decoder)
     if recipe.early_stopping:
         report["best_epoch"] = recorder.progress.best_epoch
     files.replace_json(run.path / "scores.json", report)

@@ -24,7 +24,11 @@ def optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
         "rmsprop": keras.optimizers.RMSprop,
         "adagrad": keras.optimizers.Adagrad,
     }
-    options: dict[str, Any] = {"learning_rate": rate, "clipnorm": recipe.clipnorm or None, "name": "optimizer"}
+    options: dict[str, Any] = {
+        "learning_rate": rate,
+        "clipnorm": recipe.clipnorm or None,
+        "name": "optimizer",
+    }
     if recipe.optimizer in ("sgd", "rmsprop"):
         options["momentum"] = recipe.momentum
     elif recipe.momentum:

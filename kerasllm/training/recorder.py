@@ -136,7 +136,11 @@ class Recorder(keras.callbacks.Callback):
     def _place(self) -> dict[str, Any]:
         done = self.progress
         epoch = done.epoch + done.batch / self._steps
-        return {"epoch": done.epoch if not done.batch else round(epoch, 4), "step": done.step, "time": time.time()}
+        return {
+            "epoch": done.epoch if not done.batch else round(epoch, 4),
+            "step": done.step,
+            "time": time.time(),
+        }
 
     def _report(self, logs: dict[str, float]) -> None:
         done, total = self.progress.step, self._epochs * self._steps

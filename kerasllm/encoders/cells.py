@@ -1,0 +1,66 @@
+"""One cell of a user's table: is it missing, a number, a date, a category's name?"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+MISSING = {"", "na", "n/a", "nan", "null", "none", "<na>", "#n/a", "-", "缺失"}
+DATES = (
+    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M",
+    "%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y%m%dT%H%M%S",
+    "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y",
+)  # fmt: skip
+
+
+def is_missing(cell: Any) -> bool:
+    """Whether a cell holds no value: empty, NaN, or a word such as NA or null."""
+    if isinstance(cell, str):
+        return cell.strip().lower() in MISSING
+    try:
+        return cell is None or bool(cell != cell)  # NaN, NaT
+    except TypeError:  # pandas.NA, which is unequal to nothing
+        return True
+
+
+def number(cell: Any) -> float | None:
+    """A cell as a finite number, full-width digits too, or None."""
+    if isinstance(cell, str):
+        if "_" in cell:  # Python's 1_000; in a file it is a code
+            return None
+        cell = cell if cell.isascii() else unicodedata.normalize("NFKC", cell)
+    try:
+        value = float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def day(cell: Any, layout: str) -> float | None:
+    """A date as days since 1970-01-01, or None where it is no date and does not follow `layout`."""
+    if is_missing(cell):
+        return None
+    try:
+        moment = cell if isinstance(cell, datetime) else datetime.strptime(str(cell).strip(), layout)
+    except ValueError:
+        return None
+    return (moment.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds() / 86400
+
+
+def category(cell: Any) -> str:
+    """A cell as a category's name; 1 and 1.0 and "1" are one category."""
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)
+    return unicodedata.normalize("NFKC", str(cell)).strip()
+
+
+def is_row(given: Any) -> bool:
+    """Whether it is one row: a text, a number, or a mapping of plain cells."""
+    return any(map(_is_cell, given.values() if isinstance(given, Mapping) else [given]))
+
+
+def _is_cell(value: Any) -> bool:
+    return isinstance(value, str) or not hasattr(value, "__iter__") or getattr(value, "ndim", 1) == 0

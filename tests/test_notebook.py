@@ -1,0 +1,397 @@
+"""Recipes as notebooks: the parameters cell, its drift, and runs by papermill, checked before they start."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import nbformat
+import pytest
+
+from kerasllm import notebook, recipes
+from kerasllm.errors import InputError
+from kerasllm.notebook import draw, execute, parameters, parameters_cell, reserve, template, this_interpreter
+from kerasllm.recipes.linear_regression import LinearRegression
+from kerasllm.recipes.text_classifier import TextClassifier
+from kerasllm.run import Run
+from tests.conftest import ROOT, last_json
+
+slow = pytest.mark.slow
+Command = Callable[..., subprocess.CompletedProcess[str]]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+QUICK = {"data": "sample:line", "epochs": "2"}
+
+
+# --- the parameters cell
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_papermill_reads_every_parameter_with_its_type_and_default(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    from papermill import inspect_notebook
+
+    found = inspect_notebook(str(ROOT / "notebooks" / f"{name}.ipynb"))
+    assert "Unable to parse" not in caplog.text
+    fields = recipes.find(name).model_fields
+    assert list(found) == list(fields)
+    for field, entry in found.items():
+        kind = fields[field].annotation
+        assert entry["inferred_type_name"] == (kind.__name__ if kind in (bool, int, float) else "str")
+        assert eval(entry["default"]) == fields[field].get_default()
+        assert entry["help"], field
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_the_cell_alone_makes_the_recipes_defaults(name: str) -> None:
+    recipe = recipes.find(name)
+    space: dict[str, Any] = {}
+    exec(parameters_cell(recipe), space)
+    assert parameters(recipe, space) == recipe()
+
+
+def test_an_injected_name_that_the_recipe_lacks_is_one_line() -> None:
+    cells = ["", "# Parameters\nepochs = 3\nlerning_rate = 0.5\n"]
+    with pytest.raises(InputError, match="no parameter 'lerning_rate'; did you mean 'learning_rate'"):
+        parameters(LinearRegression, {"In": cells, "epochs": 3, "lerning_rate": 0.5})
+    mine = "lerning_rate = 0.5"  # of a person's own cell: no business of ours
+    assert parameters(LinearRegression, {"In": ["", mine], "epochs": 3}) == LinearRegression(epochs=3)
+
+
+def test_a_type_that_papermill_lets_through_is_refused() -> None:
+    with pytest.raises(InputError, match="epochs: 'many' should be a valid integer"):
+        parameters(LinearRegression, {"epochs": "many"})
+
+
+# --- drift
+
+
+@pytest.fixture
+def drift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """ci/notebooks.py at work on a copy of the notebooks."""
+    spec = importlib.util.spec_from_file_location("ci_notebooks", ROOT / "ci" / "notebooks.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for path in NOTEBOOKS:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    return module
+
+
+def test_every_recipe_has_a_notebook_that_has_not_drifted(drift: ModuleType) -> None:
+    assert [path.stem for path in NOTEBOOKS] == recipes.names()
+    assert drift.main(check=True) == 0
+
+
+def test_a_changed_default_is_drift(
+    drift: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(LinearRegression.model_fields["epochs"], "default", 77)
+    assert drift.main(check=True) == 1
+    assert "linear_regression.ipynb" in capsys.readouterr().out
+    assert drift.main(check=False) == 0
+    assert "epochs: int = 77" in (drift.FOLDER / "linear_regression.ipynb").read_text("utf-8")
+    assert drift.main(check=True) == 0
+
+
+@pytest.mark.parametrize("change", ["a parameter", "an output", "a kernel", "no parameters cell", "no recipe"])
+def test_a_changed_notebook_is_drift(change: str, drift: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    path = drift.FOLDER / "text_classifier.ipynb"
+    book = nbformat.read(path, as_version=4)
+    cell = next(cell for cell in book.cells if cell.cell_type == "code")
+    if change == "a parameter":
+        cell.source = cell.source.replace("words: int = 3", "words: int = 2")
+    elif change == "an output":
+        cell.outputs = [nbformat.v4.new_output("stream", text="3")]
+    elif change == "a kernel":
+        book.metadata.kernelspec.name = "mine"
+    elif change == "no parameters cell":
+        cell.metadata.tags = []
+    else:
+        path = drift.FOLDER / "gone.ipynb"
+    nbformat.write(book, path)
+    assert drift.main(check=True) == 1
+    assert path.name in capsys.readouterr().out
+
+
+def test_notebooks_are_committed_without_outputs_and_check_their_parameters_first() -> None:
+    for path in NOTEBOOKS:
+        code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        assert not any(cell.outputs or cell.execution_count for cell in code)
+        assert code[0].metadata.tags == ["parameters"]
+        assert f"parameters({recipes.find(path.stem).__name__}, globals())" in code[1].source
+
+
+def test_a_recipe_without_a_notebook_gets_one_drawn() -> None:
+    book = draw(LinearRegression)
+    nbformat.validate(book)
+    assert book.cells[1].source == parameters_cell(LinearRegression)
+
+
+# --- checked before a kernel starts
+
+
+@pytest.fixture
+def no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that starts fails the test."""
+
+    def started(*words: Any, **more: Any) -> None:
+        raise AssertionError("a kernel started")
+
+    monkeypatch.setattr("papermill.execute_notebook", started)
+    monkeypatch.setattr("jupyter_client.manager.AsyncKernelManager.start_kernel", started)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"lerning_rate": "0.5"}, "no parameter 'lerning_rate'; did you mean 'learning_rate'?"),
+        ({"epochs=1; import os; x": "1"}, "no parameter 'epochs=1; import os; x'"),
+        ({"epochs": "many"}, "epochs: 'many' should be a valid integer"),
+        ({"epochs": "2.5"}, "epochs: '2.5' should be a valid integer"),
+        ({"learning_rate": "99"}, "learning_rate: '99' should be less than or equal to 10"),
+        ({"optimizer": "newton"}, "optimizer: 'newton' should be"),
+        ({"data": "missing.csv"}, "no file .*missing.csv"),
+    ],
+)
+def test_a_wrong_parameter_starts_no_kernel_and_makes_no_run(
+    values: dict[str, str], says: str, runs: Path, no_kernel: None
+) -> None:
+    with pytest.raises(InputError, match=says) as error:
+        execute(reserve("linear_regression", values))
+    assert "\n" not in str(error.value)
+    assert not runs.exists()
+
+
+def test_an_unknown_recipe_starts_no_kernel(runs: Path, no_kernel: None) -> None:
+    with pytest.raises(InputError, match="did you mean 'text_classifier'"):
+        execute(reserve("text_clasifier", {}))
+    assert not runs.exists()
+
+
+def test_a_notebook_takes_the_run_that_was_reserved_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = reserve("linear_regression", QUICK)
+    monkeypatch.setenv("KERASLLM_RUN", str(first.path))
+    assert reserve("linear_regression", QUICK).path == first.path
+    assert reserve("linear_regression", {**QUICK, "epochs": "3"}).path != first.path
+
+
+def test_a_kernel_that_never_starts_leaves_a_failed_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dead(*words: Any, **more: Any) -> None:
+        raise RuntimeError("Kernel died before replying to kernel_info")
+
+    monkeypatch.setattr("papermill.execute_notebook", dead)
+    run = reserve("linear_regression", QUICK)
+    with pytest.raises(RuntimeError, match="Kernel died"):
+        execute(run)
+    assert run.state == "failed"
+    assert "KERASLLM_RUN" not in os.environ
+
+
+def test_the_kernel_is_this_interpreter_whatever_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    for name in ("python3", "kerasllm"):
+        folder = tmp_path / "kernels" / name
+        folder.mkdir(parents=True)
+        spec = {"argv": ["/bin/false", "{connection_file}"], "display_name": "false", "language": "python"}
+        (folder / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    with this_interpreter() as name:
+        assert KernelSpecManager().get_kernel_spec(name).argv[0] == sys.executable
+    assert os.environ["JUPYTER_PATH"] == str(tmp_path)
+    assert KernelSpecManager().get_kernel_spec("kerasllm").argv[0] == "/bin/false"
+
+
+NASTY = [
+    "a'b",
+    'a"b',
+    "a # b",
+    "a\nb = 1",
+    "a\\",
+    "'''",
+    '"""',
+    "{x}",
+    "价格",
+    "a\u2028b",
+    "__import__('os')",
+]
+
+
+@pytest.mark.parametrize("value", NASTY)
+def test_a_value_cannot_break_out_of_its_cell(value: str) -> None:
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    book = load_notebook_node(str(ROOT / "notebooks" / "linear_regression.ipynb"))
+    given = parameterize_notebook(book, {"target": value}, kernel_name="python3", language="python")
+    injected = next(cell for cell in given.cells if "injected-parameters" in cell.metadata.get("tags", []))
+    space: dict[str, Any] = {}
+    exec(injected.source, space)
+    assert {name for name in space if not name.startswith("__")} == {"target"}
+    recipe = parameters(LinearRegression, {**space, "In": ["", injected.source]})
+    assert recipe.target == value
+
+
+# --- executed
+
+
+@slow
+def test_a_notebook_is_a_run_with_its_figures_inside(
+    kerasllm: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chinese names, a wrong kernel named python3 in front, and braces in the path, all at once."""
+    folder = tmp_path / "jupyter" / "kernels" / "python3"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps({"argv": ["/bin/false"], "display_name": "x", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    rows = [f"好评{place},满意\n差评 {place},失望\n" for place in range(20)]
+    (tmp_path / "客户留言.csv").write_text("留言,态度\n" + "".join(rows), "utf-8")
+    pairs = {"data": "客户留言.csv", "text": "留言", "label": "态度", "epochs": "2"}
+    words = [word for pair in pairs.items() for word in ("-p", *pair)]
+    done = kerasllm("notebook", "text_classifier", *words, "--runs", "{运行}", "--name", "first", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "epoch 2: " in done.stdout, "progress is shown while the notebook runs"
+    found = last_json(done.stdout)
+    run = Run(tmp_path / "{运行}" / "first")
+    assert (found["run"], found["state"]) == (str(run.path), "completed")
+    assert found["scores"]["main"] == "accuracy"
+    assert run.asked["surface"] == "notebook"
+    assert run.recipe == TextClassifier(**{**pairs, "data": str(tmp_path / "客户留言.csv")})
+    assert [path.name for path in run.path.parent.iterdir()] == ["first"]
+
+    book = nbformat.read(run.path / "notebook.ipynb", as_version=4)
+    outputs = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
+    pictures = [output.data["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+    assert len(pictures) == len(list((run.path / "figures").glob("*.png"))) >= 2
+    assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture in pictures)
+    assert not any(output.get("name") == "stderr" for output in outputs)
+    assert book.metadata.kernelspec.name == "python3"
+
+
+@slow
+def test_plain_papermill_works_and_its_first_cell_refuses_an_unknown_name(tmp_path: Path, runs: Path) -> None:
+    def papermill(*words: str) -> subprocess.CompletedProcess[str]:
+        book = str(ROOT / "notebooks" / "linear_regression.ipynb")
+        command = [sys.executable, "-m", "papermill", book, "out.ipynb", *words]
+        return subprocess.run(command, cwd=tmp_path, text=True, capture_output=True)
+
+    wrong = papermill("-p", "epochs", "2", "-p", "lerning_rate", "0.5")
+    assert wrong.returncode == 1
+    assert "InputError: no parameter 'lerning_rate'; did you mean 'learning_rate'?" in wrong.stderr
+    assert not runs.exists()
+    done = papermill("-p", "epochs", "2", "-p", "data", "sample:line")
+    assert done.returncode == 0, done.stderr
+    (path,) = runs.iterdir()
+    run = Run(path)
+    assert (run.state, run.asked["surface"], run.recipe.epochs) == ("completed", "notebook", 2)
+
+
+@slow
+def test_a_cell_that_fails_by_the_users_data_is_one_line_and_a_failed_run(
+    kerasllm: Command, tmp_path: Path, runs: Path
+) -> None:
+    (tmp_path / "houses.csv").write_text("area,price\n50,cheap\n60,70\n")
+    done = kerasllm("notebook", "linear_regression", "-p", "data", "houses.csv", "--name", "mine", "--json")
+    assert done.returncode == 2
+    assert done.stderr == "kerasllm: houses.csv, line 2, column 'price': 'cheap' is not a number\n"
+    run = Run(runs / "mine")
+    assert run.state == "failed"
+    assert run.status["message"] == "houses.csv, line 2, column 'price': 'cheap' is not a number"
+    assert (run.path / "notebook.ipynb").exists()
+
+
+@slow
+def test_a_cell_that_fails_after_the_training_is_our_fault_and_a_failed_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = draw(LinearRegression)
+    book.cells[-1].source = "1 / 0"
+    nbformat.write(book, tmp_path / "broken.ipynb")
+    monkeypatch.setattr(notebook, "template", lambda recipe: tmp_path / "broken.ipynb")
+    run = reserve("linear_regression", QUICK)
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        execute(run)
+    assert run.state == "failed"
+    assert run.status["message"] == "notebook: ZeroDivisionError: division by zero"
+    assert run.resume().state == "completed"
+
+
+@slow
+def test_ctrl_c_stops_the_run_of_a_notebook_with_a_valid_model(runs: Path) -> None:
+    words = [
+        "notebook",
+        "linear_regression",
+        "-p",
+        "epochs",
+        "100000",
+        "-p",
+        "batch_size",
+        "16",
+        "--name",
+        "mine",
+        "--json",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kerasllm", *words], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    run = Run(runs / "mine")
+    while not run.epochs:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "")
+    assert last_json(out)["state"] == run.state == "stopped"
+    assert len(run.predict([{"area": 90, "orientation": "south"}])) == 1
+
+
+@slow
+def test_an_installed_wheel_brings_the_notebooks(tmp_path: Path) -> None:
+    """The package alone, unpacked from its wheel, used far from any checkout."""
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--quiet",
+        "--wheel-dir",
+        str(tmp_path),
+        str(ROOT),
+    ]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("kerasllm-*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    (tmp_path / "elsewhere").mkdir()
+    code = (
+        "import kerasllm, sys; from kerasllm.cli import main\n"
+        "from kerasllm.notebook import template\n"
+        "print(kerasllm.__file__, template('linear_regression'))\n"
+        "main('notebook linear_regression -p data sample:line -p epochs 2 --json'.split())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "elsewhere", text=True, capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    package, book = done.stdout.splitlines()[0].split()
+    assert Path(package).is_relative_to(tmp_path / "site")
+    assert Path(book) == tmp_path / "site" / "kerasllm" / "templates" / "linear_regression.ipynb"
+    assert last_json(done.stdout)["state"] == "completed"
+
+
+def test_the_template_of_a_checkout_is_the_notebook_itself() -> None:
+    assert template("linear_regression") == ROOT / "notebooks" / "linear_regression.ipynb"
+    assert template("no_such") is None
