@@ -33,8 +33,8 @@ BACKENDS = ["tensorflow", "jax"]
 def hard(name: str, **more: Any) -> dict[str, Any]:
     """Settings under which going on exactly is hardest: shuffling, a schedule, dropout, early stopping."""
     fields = recipes.find(name).model_fields
-    wanted = {"epochs": 3, "batch_size": 16, "optimizer": "adam", "schedule": "cosine", "warmup": 0.1, "validation": 0.15,
-              "early_stopping": 40, "dropout": 0.4, "seed": 7}  # fmt: skip
+    wanted: dict[str, Any] = {"epochs": 3, "batch_size": 16, "optimizer": "adam", "schedule": "cosine", "warmup": 0.1}
+    wanted |= {"validation": 0.15, "early_stopping": 40, "dropout": 0.4, "seed": 7}
     return {key: value for key, value in {**wanted, **more}.items() if key in fields}
 
 

@@ -64,7 +64,7 @@ def _fit(
     model: keras.Model,
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> Recorder:
-    """Compile and fit from the checkpoint, if there is one, to the last epoch; the model ends with the final weights."""
+    """Compile, and fit from the checkpoint, if there is one, to the end; the model ends with the final weights."""
     batches = Batches(examples, recipe.batch_size, recipe.seed)
     held_out = Batches(data.examples(data.validation), recipe.batch_size) if data.validation else None
     epochs = recipe.passes(len(batches.plan))
