@@ -109,7 +109,7 @@ def kill_and_compare(name: str, backend: str, kills: int, inside: int, epochs: i
     """Train once unbroken, once killed `kills` times, `inside` of them in a checkpoint write; compare the weights."""
     values = hard(name, epochs=epochs, checkpoint_minutes=0.002)
     whole, broken = (create(recipes.find(name)(**values), name=kind) for kind in ("whole", "broken"))
-    assert child(whole, 0, backend).wait() == 0
+    assert child(whole, 0, backend).wait() == 0, whole.status
     draw = random.Random(name)
     reader = Reader(broken)
     reader.start()
@@ -129,7 +129,7 @@ def kill_and_compare(name: str, backend: str, kills: int, inside: int, epochs: i
             killed += 1
             assert broken.state == "gone" or not broken.sessions
     assert killed == kills
-    assert child(broken, 0, backend).wait() == 0
+    assert child(broken, 0, backend).wait() == 0, broken.status
     reader.done = True
     reader.join()
     assert reader.error is None, reader.error

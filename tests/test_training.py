@@ -64,6 +64,18 @@ def test_going_on_in_the_middle_shows_the_same_batches() -> None:
         assert (mine[1] == theirs[1]).all()
 
 
+def test_a_look_before_each_fit_shows_two_lengths() -> None:
+    """Keras fixes the shapes by batches 0 and 1; the same object is fitted twice when a run goes on in mid-epoch."""
+    batches = Batches(ragged(1000), 32, seed=0)
+    for epoch, start in ((0, 0), (1, 3)):
+        batches.begin(epoch, start)
+        lengths = [batches[index][0]["ids"].shape[1] for index in (0, 1)]
+        assert lengths == [min(length for _, length in batches.plan), max(length for _, length in batches.plan)]
+        batches.on_epoch_begin()
+        assert batches[0][0]["ids"].shape[1] == batches.plan[start][1]
+        batches.on_epoch_end()
+
+
 def test_texts_come_in_at_most_six_lengths_padded_and_masked() -> None:
     batches = Batches(ragged(1000), 32, seed=0)
     assert 1 < len({length for _, length in batches.plan}) <= batching.LENGTHS

@@ -43,7 +43,7 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         if self._looking and self._lengths is not None:
-            # Before the first epoch Keras takes the shapes from batches 0 and 1: show it the extremes.
+            # Before it iterates, Keras takes the shapes from batches 0 and 1: show it the extremes.
             by_length = sorted(self.plan, key=lambda batch: batch[1])
             return self.batch(*by_length[0 if index == 0 else -1])
         return self.batch(*self.plan[self.start + index])
@@ -51,6 +51,10 @@ class Batches(keras.utils.PyDataset):
     def on_epoch_begin(self) -> None:
         """Keras begins to iterate."""
         self._looking = False
+
+    def on_epoch_end(self) -> None:
+        """Keras has iterated; it may look again, for another fit."""
+        self._looking = True
 
     def batch(self, rows: np.ndarray, length: int) -> tuple[Any, ...]:
         """One batch; ragged inputs are padded with 0 to `length`, and `mask` (B, length) tells what is not padding."""
