@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+MOST_SHOWN = 12  # names in a line
+
 
 class InputError(ValueError):
     """What the user gave cannot be used; the message is one line that says where, what and what to do."""
@@ -14,10 +16,11 @@ class InputError(ValueError):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `"; did you mean 'x'?"` for the nearest known word, or all of them when none is near."""
     names = list(known)
-    near = difflib.get_close_matches(word, names, n=1)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.7)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f"; there are: {', '.join(names)}" if names else ""
+    more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
+    return f"; there are: {', '.join(names[:MOST_SHOWN])}{more}" if names else ""
 
 
 @contextmanager

@@ -40,8 +40,8 @@ def test_the_card_of_a_text_file_says_all_that_was_found(tmp_path: Path) -> None
         "  classes: 3 (好 10, 差 1, 中 1)",
         "  characters: min 2, p5 2, p50 3, p95 3, p99 3, max 3",
         "  duplicates: 1",
-        "  dropped: 1 rows, no text in '文本'",
-        "  dropped: 1 rows, no label in '标签'",
+        "  dropped: 1 row, no text in '文本'",
+        "  dropped: 1 row, no label in '标签'",
         "  note: 1 texts have rows with different labels, which train: such as '第１条'",
         "  note: one row only, so never in validation or test: '中', '差'",
     ]
@@ -66,7 +66,7 @@ def test_the_card_of_a_table_describes_each_column() -> None:
         "  flag: category, 2 distinct",
         "  same: dropped, 1 distinct; one value only",
         "  when: date, 30 distinct; a date (%Y-%m-%d), as days since 1970",
-        "  notes: dropped, 30 distinct; text or an identifier: most rows have a value of their own",
+        "  notes: dropped, 30 distinct; texts or an identifier: most rows have a value of their own",
         "  duplicates: 0",
         "  note: the data, row 30, column '面积': '?' is not a number; 1 cells that are no numbers count as "
         "missing (or name the column in `categorical`)",

@@ -100,7 +100,9 @@ def render(card: dict[str, Any]) -> str:
         shown = ", ".join(f"{name} {value:g}" for name, value in card["target"].items() if name != "name")
         lines.append(f"  target {card['target']['name']}: {shown}")
     lines.append(f"  duplicates: {card['duplicates']}")
-    lines.extend(f"  dropped: {count} rows, {reason}" for reason, count in card["dropped"].items())
+    lines.extend(
+        f"  dropped: {count} {'row' if count == 1 else 'rows'}, {reason}" for reason, count in card["dropped"].items()
+    )
     if card.get("leaked"):
         shown = ", ".join(map(str, card["leaked"][:12]))
         more = f" and {len(card['leaked']) - 12} more" if len(card["leaked"]) > 12 else ""

@@ -44,10 +44,11 @@ class Table:
     def __len__(self) -> int:
         return len(self.lines)
 
-    def column(self, name: str) -> list[Any]:
-        """The cells of one column; an unknown name raises InputError with the nearest one."""
+    def column(self, name: str, parameter: str = "") -> list[Any]:
+        """The cells of one column; an unknown name raises InputError with the nearest one, and what to set."""
         if name not in self.columns:
-            raise InputError(f"{self.source}: no column {name!r}{did_you_mean(name, self.columns)}")
+            cure = f" (the parameter {parameter!r} names it)" if parameter else ""
+            raise InputError(f"{self.source}: no column {name!r}{did_you_mean(name, self.columns)}{cure}")
         return self.columns[name]
 
     def place(self, row: int, column: str = "") -> str:

@@ -21,6 +21,7 @@ from kerasllm.errors import InputError, did_you_mean
 
 # A name that says "I only tell rows apart": id, user_id, customerID, 编号 …
 IDENTIFIER = re.compile(r"^(?i:id|uuid|guid|index|unnamed: ?0)$|(?i:[_ -]id)$|(?<![A-Z])I[Dd]$|(编号|序号|单号|号码)$")
+TEXTS = "texts or an identifier"
 MOST_CATEGORIES = 100  # in a column; the rarer ones share the place of the unseen
 STRAY = 0.05  # share of a numeric column's cells that may be no numbers, and then count as missing
 
@@ -113,8 +114,11 @@ def labelled(source: Any, encoder: TableEncoder, target: str) -> Rows:
 def table_card(source: Any) -> dict[str, Any]:
     """The card of any table, with no target chosen."""
     table, notes = read(source), Notes()
-    columns, report = infer(table, "", {}, notes)
-    keys = _row_keys(table.columns, [column.name for column in columns])
+    _, report = infer(table, "", {}, notes)
+    for entry in report:
+        if entry["note"].startswith(TEXTS):
+            notes.warn(f"to tell classes from the texts in {entry['name']!r}, name it and the labels as text and label")
+    keys = _row_keys(table.columns, list(table.columns))
     return {**_card(table, report, keys), **notes.entries()}
 
 
@@ -161,7 +165,7 @@ def _column(table: Table, name: str, present: list[Any], forced: str, notes: Not
                 return Column(name, "date", layout=layout), f"a date ({layout}), as days since 1970"
     counts = len({category(cell) for cell in present})
     if not forced and counts > 20 and counts > 0.5 * len(present):
-        return None, "text or an identifier: most rows have a value of their own"
+        return None, f"{TEXTS}: most rows have a value of their own"
     note = f"the {MOST_CATEGORIES} most frequent of {counts}" if counts > MOST_CATEGORIES else ""
     return Column(name, "category"), note
 

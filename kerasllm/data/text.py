@@ -120,7 +120,7 @@ def _texts(table: Table, text: str, label: str, notes: Notes, where: str = "") -
         raise InputError(f"text and label are both {text!r}; they are two columns")
     found = Texts(table, array("q"), [], [])
     names: dict[Any, str] = {}  # one string per label, not per row
-    for row, (words, name) in enumerate(zip(table.column(text), table.column(label), strict=True)):
+    for row, (words, name) in enumerate(zip(table.column(text, "text"), table.column(label, "label"), strict=True)):
         if _blank(words):
             notes.drop(f"no text in {text!r}{where}")
         elif _blank(name):

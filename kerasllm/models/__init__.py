@@ -5,10 +5,8 @@
 A network is a functional `keras.Model` of stock layers: its file loads with no kerasllm installed.
 """
 
-from kerasllm.errors import needs
-
-with needs("train"):
-    from kerasllm.models.linear import linear
-    from kerasllm.models.text_pooling import text_pooling
+from kerasllm import backend  # noqa: F401  (first: the quiet way to import Keras)
+from kerasllm.models.linear import linear
+from kerasllm.models.text_pooling import text_pooling
 
 __all__ = ["linear", "text_pooling"]

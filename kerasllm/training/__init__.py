@@ -1,36 +1,3 @@
 """Training and answering with Keras: batches, checkpoints, the recorder, fit. Importing this package imports Keras."""
 
-from __future__ import annotations
-
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from kerasllm.errors import needs
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep off the terminal what TensorFlow's C++ side says of itself at every start (no CUDA, no logging yet).
-
-    It speaks past Python, so file descriptor 2 is turned away for the time of the import. Python's own warnings and
-    errors are not touched. Who sets TF_CPP_MIN_LOG_LEVEL hears everything.
-    """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "keras" in sys.modules:
-        yield
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-with _quiet(), needs("train"):
-    import keras  # noqa: F401
+from kerasllm import backend  # noqa: F401  (the quiet way to import Keras)
