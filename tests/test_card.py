@@ -70,6 +70,7 @@ def test_the_card_of_a_table_describes_each_column() -> None:
         "  duplicates: 0",
         "  note: the data, row 30, column '面积': '?' is not a number; 1 cells that are no numbers count as "
         "missing (or name the column in `categorical`)",
+        "  note: to tell classes from the texts in 'notes', name it and the labels as text and label",
     ]
 
 
