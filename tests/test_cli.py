@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import pty
 import signal
@@ -48,13 +47,36 @@ def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
     return call
 
 
-def one_line(answer: Answer | subprocess.CompletedProcess[str]) -> str:
+def start(*words: str, folder: Path | None = None) -> subprocess.Popen[str]:
+    """The command line in a process of its own, as a user has it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "kerasllm", *words],
+        env=users(), cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def users() -> dict[str, str]:
+    """The environment without what pytest and an import of Keras in this process added."""
+    return {name: value for name, value in os.environ.items() if name not in ("TF_CPP_MIN_LOG_LEVEL", "PYTHONWARNINGS")}
+
+
+def end(process: subprocess.Popen[str]) -> Answer:
+    out, err = process.communicate(timeout=300)
+    return Answer(process.returncode, out, err)
+
+
+def wait_for_an_epoch(run: Run, process: subprocess.Popen[str]) -> None:
+    while not run.epochs:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+
+
+def one_line(answer: Answer) -> str:
     """The complaint of a command that the user's input ended."""
-    code, err = (answer.code, answer.err) if isinstance(answer, Answer) else (answer.returncode, answer.stderr)
-    assert code == 2
-    assert err.startswith("kerasllm: ")
-    assert err.count("\n") == 1
-    return err
+    assert answer.code == 2, answer.err
+    assert answer.err.startswith("kerasllm: ")
+    assert answer.err.count("\n") == 1
+    return answer.err
 
 
 def a_run(name: str = "", folder: Path | None = None, **parameters: Any) -> Run:
@@ -345,7 +367,7 @@ def test_watching_a_terminal_shows_a_bar_and_the_time_left(runs: Path) -> None:
     write_status(run, state="running", phase="training", epoch=1, epochs=4, step=5, steps=20, eta=65, **myself())
     shown = on_a_terminal(
         ["watch", "mine"],
-        lambda so_far: "left" in so_far and write_status(run, state="completed", step=20, steps=20),
+        lambda piece: "left" in piece and write_status(run, state="completed", step=20, steps=20),
     )
     assert "epoch 2/4" in shown
     assert "━" in shown
@@ -354,10 +376,10 @@ def test_watching_a_terminal_shows_a_bar_and_the_time_left(runs: Path) -> None:
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "the cursor is back"
 
 
-def on_a_terminal(words: list[str], look: Callable[[str], Any]) -> str:
-    """What a command writes to a terminal; `look` sees it grow."""
+def on_a_terminal(words: list[str], look: Callable[[str], Any] = len) -> str:
+    """What a command writes to a terminal; `look` sees each piece."""
     controller, terminal = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = {**users(), "TERM": "xterm", "COLUMNS": "100"}
     process = subprocess.Popen(
         [sys.executable, "-m", "kerasllm", *words],
         stdin=terminal, stdout=terminal, stderr=terminal, env=environment, start_new_session=True,
@@ -372,7 +394,7 @@ def on_a_terminal(words: list[str], look: Callable[[str], Any]) -> str:
         if not block:
             break
         shown += block
-        look(shown.decode(errors="replace"))
+        look(block.decode(errors="replace"))
     os.close(controller)
     assert process.wait() == 0, shown.decode(errors="replace")
     return shown.decode()
@@ -502,67 +524,48 @@ def test_a_completed_run_is_not_resumed(trained: dict[str, Run], call: Callable[
 
 
 @slow
-def test_train_piped_speaks_in_plain_lines_and_ends_with_json(kerasllm: Command, runs: Path) -> None:
-    done = kerasllm("train", "linear_regression", "--data", "sample:line", "--epochs", "3", "--json")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "\x1b" not in done.stdout
-    assert [line.split(":")[0] for line in done.stdout.splitlines() if line.startswith("epoch")] == [
-        "epoch 1", "epoch 2", "epoch 3"
-    ]  # fmt: skip
-    found = last_json(done.stdout)
+def test_train_piped_speaks_in_plain_lines_and_ends_with_json(runs: Path) -> None:
+    answer = end(start("train", "linear_regression", "--data", "sample:line", "--epochs", "3", "--json"))
+    assert (answer.code, answer.err) == (0, "")
+    assert "\x1b" not in answer.out
+    epochs = [line.split(":")[0] for line in answer.out.splitlines() if line.startswith("epoch")]
+    assert epochs == ["epoch 1", "epoch 2", "epoch 3"]
+    found = last_json(answer.out)
     assert set(found) == {"run", "state", "scores"}
     assert Path(found["run"]).parent == runs
     assert (found["state"], found["scores"]["main"], found["scores"]["rows"]) == ("completed", "rmse", 5)
     assert all(isinstance(value, (int, float)) for name, value in found["scores"].items() if name != "main")
 
 
-LONG = ["--epochs", "4000", "--batch-size", "16", "--optimizer", "adam"]  # of sample:houses: 10 s or so
-
-
 @slow
 @pytest.mark.parametrize("how", ["Ctrl-C", "kerasllm stop"])
-def test_a_stopped_training_leaves_with_130_and_ends_the_same_when_resumed(
-    how: str, kerasllm: Command, runs: Path
-) -> None:
-    words = [
-        sys.executable,
-        "-m",
-        "kerasllm",
-        "train",
-        "linear_regression",
-        "--name",
-        "broken",
-        "--json",
-        *LONG,
-    ]
-    process = subprocess.Popen(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def test_a_stopped_training_leaves_with_130_and_ends_the_same_when_resumed(how: str, runs: Path) -> None:
+    long = ["--epochs", "2000", "--batch-size", "16", "--optimizer", "adam"]  # seconds on sample:houses
+    process = start("train", "linear_regression", "--name", "broken", "--json", *long)
     run = Run(runs / "broken")
-    while not run.epochs:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
+    wait_for_an_epoch(run, process)
     if how == "Ctrl-C":
         process.send_signal(signal.SIGINT)
     else:
-        assert kerasllm("stop", "last").returncode == 0
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "")
-    assert last_json(out)["state"] == "stopped"
-    assert 0 < len(run.epochs) < 4000
+        assert end(start("stop", "last")).code == 0
+    answer = end(process)
+    assert (answer.code, answer.err) == (130, "")
+    assert last_json(answer.out)["state"] == "stopped"
+    assert 0 < len(run.epochs) < 2000
     assert len(run.predict([{"area": 90, "orientation": "south"}])) == 1
 
-    resumed = kerasllm("resume", "broken", "--json")
-    assert resumed.returncode == 0, resumed.stderr
-    assert "epoch 4000: " in resumed.stdout, "progress is shown while it goes on"
-    assert last_json(resumed.stdout)["state"] == "completed"
-    whole = LinearRegression(epochs=4000, batch_size=16, optimizer="adam").train(name="whole")
+    answer = end(start("resume", "broken", "--json"))
+    assert (answer.code, answer.err) == (0, "")
+    assert "epoch 2000: " in answer.out, "progress is shown while it goes on"
+    assert last_json(answer.out)["state"] == "completed"
+    whole = LinearRegression(epochs=2000, batch_size=16, optimizer="adam").train(name="whole")
     assert run.report["weights"] == whole.report["weights"]
 
 
 @slow
 def test_train_on_a_terminal_shows_the_time_left(runs: Path) -> None:
-    words = ["train", "linear_regression", "--epochs", "1500", "--batch-size", "16"]
-    shown = on_a_terminal(words, lambda so_far: None)
+    shown = on_a_terminal(["train", "linear_regression", "--epochs", "500", "--batch-size", "16"])
     assert " s left" in shown
-    assert "/1500" in shown
+    assert "/500" in shown
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
-    assert json.loads((next(runs.iterdir()) / "status.json").read_text())["state"] == "completed"
+    assert Run(next(runs.iterdir())).state == "completed"

@@ -81,7 +81,10 @@ def test_columns_may_have_any_name() -> None:
     columns = {"评论": texts()["text"], "类别": texts()["label"]}
     assert learn(columns, text="评论", label="类别").encoder.column == "评论"
     assert fault(columns) == "the data: no column 'text'; there are: 评论, 类别 (the parameter 'text' names it)"
-    assert fault({"text": ["a"], "lable": ["b"]}) == "the data: no column 'label'; did you mean 'lable'? (the parameter 'label' names it)"
+    assert (
+        fault({"text": ["a"], "lable": ["b"]})
+        == "the data: no column 'label'; did you mean 'lable'? (the parameter 'label' names it)"
+    )
     assert fault(columns, text="评论", label="评论") == "text and label are both '评论'; they are two columns"
 
 
