@@ -31,7 +31,7 @@ def _style() -> Iterator[None]:
         families.append(font_manager.FontProperties(fname=file).get_name())
         if not any(font.fname == str(file) for font in font_manager.fontManager.ttflist):
             font_manager.fontManager.addfont(file)
-    with matplotlib.rc_context({"font.family": families, "axes.unicode_minus": False}):
+    with matplotlib.rc_context({"font.family": families, "axes.unicode_minus": False, "text.parse_math": False}):
         yield
 
 

@@ -30,6 +30,7 @@ from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create, files
 from kerasllm.run.folder import ENDED
 
+USERS = ("InputError", "DivergedError", "OSError", "PermissionError")  # a cell's errors; the last: a full disk
 INJECTED = "# Parameters\n"  # how papermill begins the cell it injects
 
 
@@ -105,32 +106,22 @@ def execute(run: Run) -> Run:
         if value != recipe.model_fields[name].get_default()
     }
     source, target = template(recipe.name()), run.path / "notebook.ipynb"
-    if not source:
-        nbformat.write(draw(recipe), target)
+    # Drawn anew: a default that has drifted would make the notebook train another run than this one.
+    nbformat.write(draw(recipe, nbformat.read(source, as_version=4) if source else None), target)
+    path = str(target).replace("{", "{{").replace("}", "}}")  # papermill fills parameters into a path's braces
     try:
         with this_interpreter() as kernel, _environment(KERASLLM_RUN=str(run.path)), _interrupts(run):
-            papermill.execute_notebook(
-                _no_pattern(source or target),
-                _no_pattern(target),
-                given,
-                kernel_name=kernel,
-                progress_bar=False,
-            )
+            papermill.execute_notebook(path, path, given, kernel_name=kernel, progress_bar=False)
     except papermill.PapermillExecutionError as error:
-        if run.state != "failed":  # the trainer tells its own failures
+        if run.state not in ENDED:  # the trainer tells its own end
             _fail(run, f"notebook: {error.ename}: {error.evalue}")
-        if error.ename in ("InputError", "DivergedError"):
+        if error.ename in USERS:
             raise InputError(error.evalue) from error
         raise RuntimeError(f"{target}: {error}") from error
     finally:
         if run.state == "queued":
             _fail(run, "the notebook ended before the training began")
     return run
-
-
-def _no_pattern(path: Path) -> str:
-    """papermill fills parameters into a path's braces; ours are names."""
-    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _fail(run: Run, message: str) -> None:

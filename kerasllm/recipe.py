@@ -149,9 +149,11 @@ class Recipe(BaseModel, ABC):
             raise InputError(one_line(error, type(self).model_fields)) from None
 
     @model_validator(mode="after")
-    def _stops_by_something(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.early_stopping and not self.validation:
             raise ValueError("early_stopping needs validation rows to look at: set validation=0.1")
+        if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
+            raise ValueError(f"momentum is for sgd and rmsprop, not {self.optimizer}")
         return self
 
     @classmethod
@@ -184,7 +186,7 @@ class Recipe(BaseModel, ABC):
     def loss(self) -> keras.losses.Loss:
         """What the optimizer makes small."""
 
-    def passes(self, steps: int) -> int:
+    def passes(self, steps: int, data: Data) -> int:
         """Epochs to train, given the steps in one."""
         return self.epochs
 
@@ -250,7 +252,7 @@ class Recipe(BaseModel, ABC):
         recipe = self.anchored()
         fingerprints = recipe.fingerprints(data)
         replayable = data is None and not callbacks
-        run = recipe.reserved() or create(recipe, runs, name, surface, replayable)
+        run = (recipe.reserved() if replayable else None) or create(recipe, runs, name, surface, replayable)
         return _train(run, fingerprints, data, callbacks)
 
     def fingerprints(self, source: Any = None) -> dict[str, str]:
@@ -314,6 +316,7 @@ def _train(run: Run, fingerprints: dict[str, str], source: Any, callbacks: Seque
             from kerasllm.training import fit
 
             fit.train(run, writer, data, fingerprints, callbacks)
+    run.__dict__.pop("model", None)  # one loaded before this session is another
     return run
 
 

@@ -9,9 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,9 +24,9 @@ from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.recipes.text_classifier import TextClassifier
 from kerasllm.run import Run
 from tests.conftest import ROOT, last_json
+from tests.test_cli import end, one_line, start, users, wait_for_an_epoch
 
 slow = pytest.mark.slow
-Command = Callable[..., subprocess.CompletedProcess[str]]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 QUICK = {"data": "sample:line", "epochs": "2"}
 
@@ -248,10 +246,8 @@ def test_a_value_cannot_break_out_of_its_cell(value: str) -> None:
 
 
 @slow
-def test_a_notebook_is_a_run_with_its_figures_inside(
-    kerasllm: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Chinese names, a wrong kernel named python3 in front, and braces in the path, all at once."""
+def test_a_notebook_is_a_run_with_its_figures_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chinese names, a wrong kernel named python3 in front, braces in the path: all at once."""
     folder = tmp_path / "jupyter" / "kernels" / "python3"
     folder.mkdir(parents=True)
     (folder / "kernel.json").write_text(json.dumps({"argv": ["/bin/false"], "display_name": "x", "language": "python"}))
@@ -260,10 +256,11 @@ def test_a_notebook_is_a_run_with_its_figures_inside(
     (tmp_path / "客户留言.csv").write_text("留言,态度\n" + "".join(rows), "utf-8")
     pairs = {"data": "客户留言.csv", "text": "留言", "label": "态度", "epochs": "2"}
     words = [word for pair in pairs.items() for word in ("-p", *pair)]
-    done = kerasllm("notebook", "text_classifier", *words, "--runs", "{运行}", "--name", "first", "--json")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "epoch 2: " in done.stdout, "progress is shown while the notebook runs"
-    found = last_json(done.stdout)
+    flags = ["--runs", "{运行}", "--name", "first", "--json"]
+    answer = end(start("notebook", "text_classifier", *words, *flags, folder=tmp_path))
+    assert (answer.code, answer.err) == (0, "")
+    assert "epoch 2: " in answer.out, "progress is shown while the notebook runs"
+    found = last_json(answer.out)
     run = Run(tmp_path / "{运行}" / "first")
     assert (found["run"], found["state"]) == (str(run.path), "completed")
     assert found["scores"]["main"] == "accuracy"
@@ -299,13 +296,11 @@ def test_plain_papermill_works_and_its_first_cell_refuses_an_unknown_name(tmp_pa
 
 
 @slow
-def test_a_cell_that_fails_by_the_users_data_is_one_line_and_a_failed_run(
-    kerasllm: Command, tmp_path: Path, runs: Path
-) -> None:
+def test_a_cell_that_fails_by_the_users_data_is_one_line_and_a_failed_run(tmp_path: Path, runs: Path) -> None:
     (tmp_path / "houses.csv").write_text("area,price\n50,cheap\n60,70\n")
-    done = kerasllm("notebook", "linear_regression", "-p", "data", "houses.csv", "--name", "mine", "--json")
-    assert done.returncode == 2
-    assert done.stderr == "kerasllm: houses.csv, line 2, column 'price': 'cheap' is not a number\n"
+    words = ("-p", "data", "houses.csv", "--name", "mine", "--json")
+    answer = end(start("notebook", "linear_regression", *words, folder=tmp_path))
+    assert one_line(answer) == "kerasllm: houses.csv, line 2, column 'price': 'cheap' is not a number\n"
     run = Run(runs / "mine")
     assert run.state == "failed"
     assert run.status["message"] == "houses.csv, line 2, column 'price': 'cheap' is not a number"
@@ -313,47 +308,31 @@ def test_a_cell_that_fails_by_the_users_data_is_one_line_and_a_failed_run(
 
 
 @slow
-def test_a_cell_that_fails_after_the_training_is_our_fault_and_a_failed_run(
+def test_a_cell_that_fails_after_the_training_is_our_fault_and_costs_no_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     book = draw(LinearRegression)
     book.cells[-1].source = "1 / 0"
+    book.cells[1].source = book.cells[1].source.replace("batch_size: int = 65536", "batch_size: int = 64")
     nbformat.write(book, tmp_path / "broken.ipynb")
     monkeypatch.setattr(notebook, "template", lambda recipe: tmp_path / "broken.ipynb")
     run = reserve("linear_regression", QUICK)
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         execute(run)
-    assert run.state == "failed"
-    assert run.status["message"] == "notebook: ZeroDivisionError: division by zero"
-    assert run.resume().state == "completed"
+    assert run.state == "completed", "the notebook trained this run, though a default in it had drifted"
+    assert "division by zero" in (run.path / "notebook.ipynb").read_text("utf-8")
 
 
 @slow
 def test_ctrl_c_stops_the_run_of_a_notebook_with_a_valid_model(runs: Path) -> None:
-    words = [
-        "notebook",
-        "linear_regression",
-        "-p",
-        "epochs",
-        "100000",
-        "-p",
-        "batch_size",
-        "16",
-        "--name",
-        "mine",
-        "--json",
-    ]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kerasllm", *words], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    pairs = ["-p", "epochs", "100000", "-p", "batch_size", "16"]
+    process = start("notebook", "linear_regression", *pairs, "--name", "mine", "--json")
     run = Run(runs / "mine")
-    while not run.epochs:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
+    wait_for_an_epoch(run, process)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "")
-    assert last_json(out)["state"] == run.state == "stopped"
+    answer = end(process)
+    assert (answer.code, answer.err) == (130, "")
+    assert last_json(answer.out)["state"] == run.state == "stopped"
     assert len(run.predict([{"area": 90, "orientation": "south"}])) == 1
 
 
@@ -383,7 +362,7 @@ def test_an_installed_wheel_brings_the_notebooks(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path / "elsewhere", text=True, capture_output=True,
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        env={**users(), "PYTHONPATH": str(tmp_path / "site")},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     package, book = done.stdout.splitlines()[0].split()

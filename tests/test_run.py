@@ -92,6 +92,25 @@ def test_a_run_of_a_newer_format_is_refused() -> None:
         _ = Run(run.path).asked
 
 
+def test_a_strangers_folder_among_the_runs_is_passed_over(runs: Path) -> None:
+    mine = a_run("mine")
+    for name, text in (("empty", "{}"), ("broken", "{"), ("newer", '{"format": 99}')):
+        (runs / name).mkdir()
+        (runs / name / "run.json").write_text(text)
+    assert [run.name for run in kerasllm.runs()] == [mine.name]
+    with pytest.raises(InputError, match="is no run"):
+        _ = kerasllm.open(runs / "broken").asked
+
+
+def test_appending_cuts_off_a_torn_tail(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.jsonl"
+    files.append_line(path, {"time": 1})
+    with path.open("ab") as file:
+        file.write(b'{"time": 2, "pi')
+    files.append_line(path, {"time": 3})
+    assert files.read_lines(path) == [{"time": 1}, {"time": 3}]
+
+
 def test_a_vanished_process_reads_as_gone() -> None:
     run = a_run()
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])

@@ -26,6 +26,7 @@ from kerasllm.training import batches as batching  # noqa: E402
 from kerasllm.training import checkpoint, fit  # noqa: E402
 from kerasllm.training.batches import Batches  # noqa: E402
 from kerasllm.training.optimizers import LearningRate, optimizer  # noqa: E402
+from kerasllm.training.recorder import Recorder  # noqa: E402
 
 SMALL: dict[str, Any] = {"data": "sample:houses", "optimizer": "adam", "batch_size": 8, "learning_rate": 0.05}
 
@@ -93,28 +94,63 @@ def test_only_one_batch_of_an_epoch_is_not_full() -> None:
     assert sorted(sizes)[1:] == [32] * (len(sizes) - 1)
 
 
-def test_a_stop_leaves_a_valid_model_and_going_on_ends_as_if_never_stopped() -> None:
+def test_a_stop_leaves_a_valid_model_and_going_on_ends_as_if_never_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = LinearRegression(**SMALL, epochs=30, validation="0.2", early_stopping=25)
     whole = recipe.train(name="whole")
     run = create(recipe, name="stopped")
+    before_batch = Recorder.on_train_batch_begin
 
-    class Ask(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            if self.model.optimizer.iterations == 47:
-                (run.path / "stop").touch()
+    def ask(recorder: Recorder, batch: int, logs: Any = None) -> None:
+        recorder.writer.interrupted = recorder.progress.step == 47
+        before_batch(recorder, batch, logs)
 
-    os.environ["KERASLLM_RUN"] = str(run.path)  # train into the run that was made
-    stopped = recipe.train(callbacks=[Ask()])
-    assert stopped.path == run.path
-    assert stopped.state == "stopped"
-    assert np.isfinite(stopped.predict([{"area": 100, "orientation": "south"}])[0]["price"])
-    assert len(stopped.epochs) < 30
-    del os.environ["KERASLLM_RUN"]
-    resumed = kerasllm.open("stopped").resume()
-    assert resumed.state == "completed"
-    assert not (run.path / "stop").exists()
-    assert resumed.report["weights"] == whole.report["weights"]
-    assert [line["loss"] for line in resumed.epochs] == [line["loss"] for line in whole.epochs]
+    with monkeypatch.context() as patched:
+        patched.setattr(Recorder, "on_train_batch_begin", ask)
+        run.resume()
+    assert run.state == "stopped"
+    stopped = run.predict([{"area": 100, "orientation": "south"}])[0]["price"]
+    assert np.isfinite(stopped)
+    assert len(run.epochs) < 30
+    assert run.resume().state == "completed"
+    assert run.report["weights"] == whole.report["weights"]
+    assert run.predict([{"area": 100, "orientation": "south"}]) != stopped  # not the model loaded before
+    assert [line["loss"] for line in run.epochs] == [line["loss"] for line in whole.epochs]
+
+
+def test_a_stop_asked_before_the_start_holds() -> None:
+    run = create(LinearRegression(**SMALL, epochs=500), name="early")
+    run.stop()
+    assert run.resume().state == "stopped"
+    assert run.resume().state == "completed"
+
+
+def test_one_batch_left_shows_its_own_length() -> None:
+    batches = Batches(ragged(100), 16, seed=3)
+    batches.begin(0, start=len(batches.plan) - 1)
+    assert batches.num_batches == 1
+    assert batches[0][0]["ids"].shape[1] == batches.plan[-1][1]
+
+
+def test_the_weights_do_not_depend_on_the_users_defaults() -> None:
+    recipes = [LinearRegression(**SMALL, epochs=2), TextClassifier(epochs=1, weighted=False, embedding_size=4)]
+    plain = [recipe.train().report["weights"] for recipe in recipes]
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        assert [recipe.train().report["weights"] for recipe in recipes] == plain
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_a_dense_layer_without_an_embedding_size_learns() -> None:
+    assert TextClassifier(units=16).train().scores["accuracy"] > 0.5
+
+
+def test_a_reserved_run_is_not_taken_by_data_that_no_file_replays(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = LinearRegression(data="sample:line", epochs=2)
+    reserved = create(recipe, name="reserved")
+    monkeypatch.setenv("KERASLLM_RUN", str(reserved.path))
+    assert recipe.train({"x": [1, 2, 3], "y": [1, 2, 3]}).path != reserved.path
+    assert recipe.train().path == reserved.path
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -220,7 +256,7 @@ def test_every_optimizer_learns(name: Any) -> None:
 
 def test_an_option_that_an_optimizer_lacks_is_refused() -> None:
     with pytest.raises(InputError, match="momentum is for sgd and rmsprop, not adam"):
-        optimizer(LinearRegression(optimizer="adam", momentum=0.9), 10)
+        LinearRegression(optimizer="adam", momentum=0.9)
 
 
 def test_no_weight_decay_means_none() -> None:

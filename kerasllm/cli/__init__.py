@@ -270,10 +270,9 @@ def notebook(
 
 
 def _row(text: str) -> Any:
-    """A row given on the command line: a JSON object, or the text itself."""
-    if not text.lstrip().startswith("{"):
-        return text
+    """A row given on the command line: a JSON object, or else the text itself."""
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"row {text!r} is no JSON object: {error}") from error
+        row = json.loads(text)
+    except json.JSONDecodeError:
+        return text
+    return row if isinstance(row, dict) else text

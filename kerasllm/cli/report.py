@@ -33,6 +33,8 @@ def follow(run: Run, work: Callable[[], Run], json: bool) -> int:
 
 
 def report(run: Run, json: bool) -> int:
+    for warning in run.card.get("warnings", []):
+        print(f"note: {warning}")
     print(f"{run.path}: {state(run)}")
     print_scores(run.scores)
     finish(json, summary(run))
@@ -47,11 +49,12 @@ def state(run: Run) -> str:
 
 
 def summary(run: Run) -> dict[str, Any]:
-    scores = {name: value for name, value in run.scores.items() if name != "split"}
-    return {"run": str(run.path), "state": run.state, "scores": scores}
+    return {"run": str(run.path), "state": run.state, "scores": run.scores}
 
 
 def print_scores(scores: dict[str, Any]) -> None:
+    if "split" in scores:
+        print(f"  on the {scores['split']} rows:")
     for name, value in scores.items():
         if isinstance(value, (int, float)):
             print(f"  {name} {number(value)}")

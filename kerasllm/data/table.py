@@ -22,6 +22,7 @@ from kerasllm.errors import InputError, did_you_mean
 # A name that says "I only tell rows apart": id, user_id, customerID, 编号 …
 IDENTIFIER = re.compile(r"^(?i:id|uuid|guid|index|unnamed: ?0)$|(?i:[_ -]id)$|(?<![A-Z])I[Dd]$|(编号|序号|单号|号码)$")
 TEXTS = "texts or an identifier"
+MOST_OFFSET = 1e5  # of a column's mean to its deviation
 MOST_CATEGORIES = 100  # in a column; the rarer ones share the place of the unseen
 STRAY = 0.05  # share of a numeric column's cells that may be no numbers, and then count as missing
 
@@ -83,6 +84,7 @@ def read_regression(
         raise InputError(
             f"{table.source}, column {target!r}: every training row holds {values[0]:g}; there is nothing to learn"
         )
+    _fits_32_bits(values, f"{table.source}, column {target!r}")
     held: dict[str, Rows] = {}
     for name in ("validation", "test"):
         if name in others:
@@ -185,6 +187,8 @@ def _learned(train: Table, columns: Sequence[Column], report: list[dict[str, Any
             read_cell = number if column.kind == "number" else partial(day, layout=column.layout)
             numbers = [value for value in map(read_cell, cells) if value is not None]
             values = set(numbers)
+            if numbers:
+                _fits_32_bits(numbers, f"{train.source}, column {column.name!r}")
             full = replace(column, fill=float(np.mean(numbers)) if numbers else 0.0)
         if len(values) > 1:
             learned.append(full)
@@ -192,6 +196,17 @@ def _learned(train: Table, columns: Sequence[Column], report: list[dict[str, Any
             entry = next(entry for entry in report if entry["name"] == column.name)
             entry.update(kind="dropped", note="one value only in the training rows")
     return learned
+
+
+def _fits_32_bits(values: Sequence[float], place: str) -> None:
+    """Refuse numbers whose differences drown: the network counts in 24 binary digits."""
+    if np.std(values) and abs(np.mean(values)) / np.std(values) > MOST_OFFSET:
+        raise InputError(
+            f"{place}: its values differ by {np.std(values):.3g} around {np.mean(values):.6g}, too little for 32-bit "
+            "arithmetic; subtract a constant from it"
+        )
+    if np.abs(values).max() > 1e30:
+        raise InputError(f"{place}: {np.abs(values).max():.3g} is too large for 32-bit arithmetic; use a larger unit")
 
 
 def _card(table: Table, report: list[dict[str, Any]], keys: Sequence[Any]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def text_pooling(
     ids = keras.Input((None,), name="ids", dtype="int32")
     mask = keras.Input((None,), name="mask", dtype="bool")
 
-    share = layers.Reshape((-1, 1), name="present")(ops.cast(mask, "float32"))  # (B, L, 1)
+    share = layers.Reshape((-1, 1), dtype="float32", name="present")(ops.cast(mask, "float32"))  # (B, L, 1)
     if weighted:
         weight = layers.Embedding(vocabulary_size, 1, embeddings_initializer="ones", dtype="float32", name="weight")
         share = layers.Multiply(dtype="float32", name="weighted")([weight(ids), share])
@@ -59,7 +59,7 @@ def text_pooling(
     vectors = layers.Embedding(
         vocabulary_size,
         embedding_size or classes,
-        embeddings_initializer=initializers.RandomUniform(seed=seed) if embedding_size else "zeros",
+        embeddings_initializer=initializers.RandomUniform(seed=seed) if embedding_size or units else "zeros",
         embeddings_regularizer=None if embedding_size else penalty,
         dtype=dtype,
         name="embedding" if embedding_size else "votes",

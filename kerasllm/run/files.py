@@ -52,9 +52,14 @@ def read_json(path: Path) -> Any:
 
 
 def append_line(path: Path, content: Any) -> None:
-    """Append one line of JSON in one write."""
+    """Append one line of JSON in one write; a torn tail that a kill left is cut off first."""
     line = json.dumps(_finite(content), ensure_ascii=False) + "\n"
-    with path.open("ab") as file:
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read() != b"\n":
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
         file.write(line.encode())
 
 

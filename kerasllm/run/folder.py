@@ -44,9 +44,12 @@ class Run:
     @cached_property
     def asked(self) -> dict[str, Any]:
         """run.json: recipe, parameters, created, surface, replayable."""
-        content: dict[str, Any] | None = files.read_json(self.path / "run.json")
-        if content is None:
-            raise InputError(f"{self.path} is no run: it has no run.json")
+        try:
+            content: dict[str, Any] = files.read_json(self.path / "run.json") or {}
+        except ValueError as error:
+            raise InputError(f"{self.path} is no run: its run.json is no JSON: {error}") from error
+        if not {"format", "recipe", "parameters", "created"} <= content.keys():
+            raise InputError(f"{self.path} is no run: its run.json does not tell recipe and parameters")
         if content["format"] > FORMAT:
             raise InputError(f"{self.path} was written by a newer kerasllm: pip install -U kerasllm")
         return content
@@ -161,10 +164,16 @@ def runs_folder(folder: str | Path | None = None) -> Path:
 
 
 def runs(folder: str | Path | None = None) -> list[Run]:
-    """The runs of a folder, newest first."""
+    """The runs of a folder, newest first; folders that hold something else are passed over."""
     place = runs_folder(folder)
-    found = [Run(file.parent) for file in place.glob("*/run.json")] if place.is_dir() else []
-    return sorted(found, key=lambda run: (run.asked["created"], run.name), reverse=True)
+    found = []
+    for file in place.glob("*/run.json") if place.is_dir() else ():
+        try:
+            run = Run(file.parent)
+            found.append(((run.asked["created"], run.name), run))
+        except InputError:  # a stranger's run.json; opening it by its path tells what is wrong
+            continue
+    return [run for _, run in sorted(found, key=lambda pair: pair[0], reverse=True)]
 
 
 def open_run(run: str | Path, folder: str | Path | None = None) -> Run:

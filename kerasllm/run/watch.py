@@ -14,6 +14,7 @@ from typing import Any
 from kerasllm.run.folder import Run
 
 LOOK = 0.25  # seconds between two looks
+SHOWN = 20  # epochs told of a training
 
 
 def watch(run: Run, interval: float = LOOK, until: threading.Event | None = None) -> Iterator[dict[str, Any]]:
@@ -67,13 +68,15 @@ def draw(run: Run, until: threading.Event | None = None) -> None:
     if sys.stdout.isatty():
         _draw_live(run, until)
         return
-    phase = ""
+    phase, old = "", bool(run.epochs)
     for look in watch(run, until=until):
+        for epoch in () if old else look["epochs"]:
+            if _is_shown(epoch["epoch"], look["status"].get("epochs", 1)):
+                print(_epoch(epoch), flush=True)
+        old = False  # the epochs before we came are not told again
         if look["status"].get("phase", "") not in ("", phase):
             phase = look["status"]["phase"]
             print(phase, flush=True)
-        for epoch in look["epochs"]:
-            print(_epoch(epoch), flush=True)
 
 
 def _draw_live(run: Run, until: threading.Event | None) -> None:
@@ -82,16 +85,24 @@ def _draw_live(run: Run, until: threading.Event | None) -> None:
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}")
     with Progress(*columns) as progress:
         task = progress.add_task("queued", total=None, left="")
+        old = bool(run.epochs)
         for look in watch(run, until=until):
             status = look["status"]
-            for epoch in look["epochs"]:
-                progress.console.print(_epoch(epoch))
+            for epoch in () if old else look["epochs"]:
+                if _is_shown(epoch["epoch"], status.get("epochs", 1)):
+                    progress.console.print(_epoch(epoch))
+            old = False
             words = look["state"] if look["state"] == "stopping" else status.get("phase") or look["state"]
             if words == "training":
                 words = f"epoch {min(status['epoch'] + 1, status['epochs'])}/{status['epochs']}"
             left = f"{_duration(status['eta'])} left" if status.get("eta") is not None else ""
             done, total = status.get("step"), status.get("steps")
             progress.update(task, description=words, completed=done, total=total, left=left)
+
+
+def _is_shown(epoch: int, epochs: int) -> bool:
+    """Of a long training about SHOWN epochs are told, evenly, the last one among them."""
+    return epoch == epochs or epoch % -(-epochs // SHOWN) == 0
 
 
 def _epoch(line: dict[str, Any]) -> str:

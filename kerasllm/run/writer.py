@@ -29,6 +29,7 @@ class Writer:
         self._lock = filelock.FileLock(run.path / ".lock")
         self._status: dict[str, Any] = {}
         self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="kerasllm-status", daemon=True)
         self._done = False
         self._writing = threading.Lock()
         self._polled = 0.0
@@ -47,19 +48,21 @@ class Writer:
 
     def start(self) -> None:
         """Say that the run is running, and go on saying so."""
-        (self.run.path / "stop").unlink(missing_ok=True)
+        if self.run.status["state"] != "queued":  # a stop asked before the start still holds
+            (self.run.path / "stop").unlink(missing_ok=True)
         self._status = {"state": "running", "phase": "starting", "started": time.time(), **myself()}
         self._write()
-        self._thread = threading.Thread(target=self._beat, name="kerasllm-status", daemon=True)
         self._thread.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._status and not self._done:
-            with suppress(OSError):  # the disk may be what failed; then the run reads as gone
-                self.end("failed", message=_reason(error))
-        self._lock.release()
+        try:
+            if self._status and not self._done:
+                with suppress(OSError):  # the disk may be what failed; then the run reads as gone
+                    self.end("failed", message=_reason(error))
+        finally:
+            self._lock.release()
 
     def update(self, **status: Any) -> None:
         """Change the status: phase, epoch, epochs, step, steps, eta, metrics. The thread writes it within a second."""
@@ -72,7 +75,8 @@ class Writer:
         """Say how it ended; the last thing written."""
         self._done = True
         self._wake.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         self._status = {**self._status, "state": state, "phase": "", "eta": None, "message": message}
         self._write()
 

@@ -44,6 +44,8 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         if self._looking and self._lengths is not None:
             # Before it iterates, Keras takes the shapes from batches 0 and 1: show it the extremes.
+            if self.num_batches == 1:
+                return self.batch(*self.plan[-1])
             by_length = sorted(self.plan, key=lambda batch: batch[1])
             return self.batch(*by_length[0 if index == 0 else -1])
         return self.batch(*self.plan[self.start + index])

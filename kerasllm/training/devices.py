@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -36,13 +37,23 @@ def policy(precision: str, device: str) -> str:
     return "mixed_bfloat16" if precision == "bfloat16" else "float32"
 
 
-def scope(device: str) -> AbstractContextManager[Any]:
-    """Put what is built and trained inside on a device; "auto" leaves the choice to the backend."""
-    if device == "auto":
-        return nullcontext()
+@contextmanager
+def scope(device: str) -> Iterator[None]:
+    """Put what is built and trained inside on a device ("auto": the backend's choice), whatever the user's defaults.
+
+    Keras' dtype policy and float type are the user's own; the weights must not depend on them.
+    """
     if device == "gpu" and not has_gpu():
         raise InputError(f"device: no GPU that {backend()} can use; pip install 'kerasllm[gpu]', or device=auto")
-    return keras.device(f"{device}:0")
+    policy, floats = keras.config.dtype_policy(), keras.config.floatx()
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    try:
+        with nullcontext() if device == "auto" else keras.device(f"{device}:0"):
+            yield
+    finally:
+        keras.config.set_floatx(floats)
+        keras.config.set_dtype_policy(policy)
 
 
 def jit_compile() -> bool | str:

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from kerasllm.data import Data, Examples
+from kerasllm.errors import InputError
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, files
 from kerasllm.run.writer import Writer
@@ -67,7 +68,9 @@ def _fit(
     """Compile, and fit from the checkpoint, if there is one, to the end; the model ends with the final weights."""
     batches = Batches(examples, recipe.batch_size, recipe.seed)
     held_out = Batches(data.examples(data.validation), recipe.batch_size) if data.validation else None
-    epochs = recipe.passes(len(batches.plan))
+    if recipe.early_stopping and not held_out:
+        raise InputError("early_stopping needs validation rows to look at, and none were held out (see the data card)")
+    epochs = recipe.passes(len(batches.plan), data)
     # A twin of the same layers is compiled, so that the saved model holds no optimizer.
     twin = keras.Model(model.inputs, recipe.trained_part(model), name="training")
     twin.compile(

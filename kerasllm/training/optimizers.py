@@ -7,7 +7,6 @@ from typing import Any
 
 import keras
 
-from kerasllm.errors import InputError
 from kerasllm.recipe import Recipe
 
 
@@ -31,8 +30,6 @@ def optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
     }
     if recipe.optimizer in ("sgd", "rmsprop"):
         options["momentum"] = recipe.momentum
-    elif recipe.momentum:
-        raise InputError(f"momentum is for sgd and rmsprop, not {recipe.optimizer}")
     # AdamW has a decay of its own by default: 0 must mean none.
     options["weight_decay"] = recipe.weight_decay if recipe.optimizer == "adamw" else recipe.weight_decay or None
     return kinds[recipe.optimizer](**options)

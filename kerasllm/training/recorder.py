@@ -35,7 +35,6 @@ class Recorder(keras.callbacks.Callback):
         super().__init__()
         self.writer = writer
         self.progress = progress
-        self.monitor = "loss"
         self._recipe, self._epochs = recipe, epochs
         self._batches = batches
         self._metrics: list[np.ndarray] | None = None
@@ -86,13 +85,13 @@ class Recorder(keras.callbacks.Callback):
         logs = {name: float(value) for name, value in (logs or {}).items()}
         self._check(logs)
         self._good = self.model.get_weights()
-        self.monitor = "val_loss" if "val_loss" in logs else "loss"
         self.progress.epoch, self.progress.batch = epoch + 1, 0
         self.progress.step = (epoch + 1) * self._steps
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         files.append_line(self._history, {"kind": "epoch", **self._place(), "learning_rate": rate, **logs})
         self._report(logs)
-        self._judge(logs[self.monitor])
+        if self._recipe.early_stopping:
+            self._judge(logs["val_loss"])
         if time.monotonic() - self._saved >= 60 * self._recipe.checkpoint_minutes:
             self.save()
         if self.writer.stop_asked() and self.progress.epoch < self._epochs and not self.model.stop_training:
@@ -114,8 +113,6 @@ class Recorder(keras.callbacks.Callback):
 
     def _judge(self, value: float) -> None:
         """Early stopping, as Keras' own, with a state that a checkpoint can hold."""
-        if not self._recipe.early_stopping:
-            return
         now = self.progress
         if now.best is None or value < now.best:
             now.best, now.best_epoch, now.waited = value, now.epoch, 0
