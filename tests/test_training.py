@@ -101,7 +101,7 @@ def test_a_stop_leaves_a_valid_model_and_going_on_ends_as_if_never_stopped(monke
     before_batch = Recorder.on_train_batch_begin
 
     def ask(recorder: Recorder, batch: int, logs: Any = None) -> None:
-        recorder.writer.interrupted = recorder.progress.step == 47
+        recorder.writer.interrupted = recorder.progress.step == 44
         before_batch(recorder, batch, logs)
 
     with monkeypatch.context() as patched:
