@@ -45,6 +45,18 @@ def parameter(
     return Field(default, description=description, json_schema_extra=drawing, **bounds)  # type: ignore[call-overload]
 
 
+def with_default(recipe: type[BaseModel], name: str, default: Any) -> Any:
+    """Declare again a field of the recipe above, with another default and all else the same."""
+    field = recipe.model_fields[name]
+    bounds = {
+        bound: getattr(part, bound)
+        for part in field.metadata
+        for bound in ("ge", "gt", "le", "lt")
+        if hasattr(part, bound)
+    }
+    return Field(default, description=field.description, json_schema_extra=field.json_schema_extra, **bounds)
+
+
 def drawing(field: FieldInfo) -> dict[str, Any]:
     """What a surface needs to draw a field beside its type: zh, group, unit, advanced, kind."""
     return typing.cast(dict[str, Any], field.json_schema_extra)

@@ -56,7 +56,13 @@ class Recipe(BaseModel, ABC):
         10, "passes over the training rows", "遍历训练数据的次数", group="training", ge=1, le=100_000
     )
     batch_size: int = parameter(
-        32, "rows in one step of the optimizer", "优化器每一步用的行数", group="training", ge=1, le=65_536, unit="rows"
+        32,
+        "rows in one step of the optimizer",
+        "优化器每一步用的行数",
+        group="training",
+        ge=1,
+        le=1_000_000,
+        unit="rows",
     )
     learning_rate: float = parameter(1e-3, "step size of the optimizer", "优化器的步长", group="training", gt=0, le=10)
     schedule: Literal["constant", "linear", "cosine"] = parameter(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from kerasllm.data.card import Notes
 from kerasllm.data.files import nearest_file
 from kerasllm.errors import InputError
 
@@ -42,6 +43,38 @@ def shares_and_files(validation: str, test: str) -> tuple[dict[str, float], dict
     shares = {name: share(value, name) for name, value in given.items()}
     files = {name: given[name] for name, part in shares.items() if part is None}
     return {name: part or 0.0 for name, part in shares.items()}, files
+
+
+def not_elsewhere(
+    keys: Sequence[Hashable], places: Sequence[int], others: Mapping[str, set[Any]], things: str, notes: Notes
+) -> list[int]:
+    """The rows that no validation or test file has too; `places` says where a row is, for the note.
+
+    `others` holds those files' keys; `things` says what rows are, such as texts.
+    """
+    if len(others) == 2 and (shared := len(others["validation"] & others["test"])):
+        notes.warn(f"{shared} {things} of the validation file are in the test file too")
+    elsewhere = set().union(*others.values())
+    notes.leak([places[row] for row, key in enumerate(keys) if key in elsewhere])
+    return [row for row, key in enumerate(keys) if key not in elsewhere]
+
+
+def divide(
+    rows: Sequence[int],
+    groups: Sequence[Hashable],
+    strata: Sequence[Hashable],
+    shares: Mapping[str, float],
+    seed: int,
+    notes: Notes,
+) -> dict[str, list[int]]:
+    """`rows`, numbers into `groups` and `strata`, as train, validation and test; too few of them all train."""
+    if len(rows) < FEWEST and any(shares.values()):
+        notes.warn(f"fewer than {FEWEST} rows: all of them train, and no validation or test is held out")
+        shares = dict.fromkeys(shares, 0.0)
+    parts = split(
+        [groups[row] for row in rows], [strata[row] for row in rows], shares["validation"], shares["test"], seed
+    )
+    return {name: [rows[place] for place in places] for name, places in parts._asdict().items()}
 
 
 def split(groups: Sequence[Hashable], strata: Sequence[Hashable], validation: float, test: float, seed: int) -> Splits:

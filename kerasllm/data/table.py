@@ -14,7 +14,7 @@ import numpy as np
 from kerasllm.data import Data, Rows
 from kerasllm.data.card import Notes, describe_numbers
 from kerasllm.data.files import Table, read
-from kerasllm.data.splits import FEWEST, shares_and_files, split
+from kerasllm.data.splits import divide, not_elsewhere, shares_and_files
 from kerasllm.encoders import Column, TableEncoder, Target
 from kerasllm.encoders.cells import DATES, category, day, is_missing, number
 from kerasllm.errors import InputError, did_you_mean
@@ -59,21 +59,13 @@ def read_regression(
     names = [column.name for column in columns]
     keys = _row_keys(whole.columns, names, truth)
     other_keys = {name: set(_row_keys(features[name], names, others[name][1])) for name in others}
-    if len(others) == 2 and (shared := len(other_keys["validation"] & other_keys["test"])):
-        notes.warn(f"{shared} rows of the validation file are in the test file too")
-    apart = set().union(*other_keys.values())
-    notes.leak([whole.lines[row] for row, key in enumerate(keys) if key in apart])
-    kept = [row for row, key in enumerate(keys) if key not in apart]
+    kept = not_elsewhere(keys, whole.lines, other_keys, "rows", notes)
     if len(kept) < 2:
-        left = f"; {len(keys) - len(kept)} more are in the validation or test file too" if apart else ""
+        left = f"; {len(keys) - len(kept)} more are in the validation or test file too" if len(kept) < len(keys) else ""
         raise InputError(
             f"{table.source}: rows with a number in {target!r} to train on: {len(kept)}; at least 2 are needed{left}"
         )
-    if len(kept) < FEWEST and any(shares.values()):
-        notes.warn(f"fewer than {FEWEST} rows: all of them train, and no validation or test is held out")
-        shares = dict.fromkeys(shares, 0.0)
-    parts = split([keys[row] for row in kept], [0] * len(kept), shares["validation"], shares["test"], seed)
-    rows = {name: [kept[place] for place in places] for name, places in parts._asdict().items()}
+    rows = divide(kept, keys, [0] * len(keys), shares, seed, notes)
 
     train = whole.take(rows["train"])
     columns = _learned(train, columns, report)

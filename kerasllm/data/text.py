@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from kerasllm.data import Data, Rows
+from kerasllm.data import Data, Encoder, Rows
 from kerasllm.data.card import Notes, describe_labels, describe_lengths
 from kerasllm.data.files import Table, read
-from kerasllm.data.splits import FEWEST, shares_and_files, split
-from kerasllm.encoders import Labels, TextEncoder
+from kerasllm.data.splits import divide, not_elsewhere, shares_and_files
+from kerasllm.encoders import Labels
 from kerasllm.errors import InputError, did_you_mean
 
 
@@ -33,15 +33,11 @@ def read_classification(
     validation: str = "",
     test: str = "",
     seed: int = 0,
-    words: int,
-    gaps: bool,
-    characters: int,
-    vocabulary_size: int,
-    max_length: int,
+    fit: Callable[[Sequence[str]], Encoder],
 ) -> Data:
-    """Read texts and labels; learn the vocabulary and the classes from the training rows.
+    """Read texts and labels; learn the encoder (by `fit`) and the classes from the training rows.
 
-    `validation` and `test` are shares of the rows or files. The other arguments are TextEncoder.fit's.
+    `validation` and `test` are shares of the rows or files.
     """
     notes = Notes()
     whole = _texts(read(source), text, label, notes)
@@ -50,11 +46,8 @@ def read_classification(
 
     keys = [_key(one) for one in whole.texts]
     other_keys = {name: {_key(one) for one in other.texts} for name, other in others.items()}
-    if len(others) == 2 and (shared := len(other_keys["validation"] & other_keys["test"])):
-        notes.warn(f"{shared} texts of the validation file are in the test file too")
-    apart = set().union(*other_keys.values())
-    notes.leak([whole.table.lines[whole.rows[row]] for row, key in enumerate(keys) if key in apart])
-    kept = [row for row, key in enumerate(keys) if key not in apart]
+    places = [whole.table.lines[row] for row in whole.rows]
+    kept = not_elsewhere(keys, places, other_keys, "texts", notes)
     found = sorted({whole.labels[row] for row in kept})
     if len(found) < 2:
         left = "; rows that are in the validation or test file too are left out" if len(kept) < len(keys) else ""
@@ -62,17 +55,7 @@ def read_classification(
             f"{whole.table.source}, column {label!r}: {len(found)} class to train on "
             f"({', '.join(found)}); at least 2 are needed{left}"
         )
-    if len(kept) < FEWEST and any(shares.values()):
-        notes.warn(f"fewer than {FEWEST} rows: all of them train, and no validation or test is held out")
-        shares = dict.fromkeys(shares, 0.0)
-    parts = split(
-        [keys[row] for row in kept],
-        [whole.labels[row] for row in kept],
-        shares["validation"],
-        shares["test"],
-        seed,
-    )
-    rows = {name: [kept[place] for place in places] for name, places in parts._asdict().items()}
+    rows = divide(kept, keys, whole.labels, shares, seed, notes)
 
     def part(name: str) -> Rows:
         return Rows([whole.texts[row] for row in rows[name]], [whole.labels[row] for row in rows[name]])
@@ -90,16 +73,7 @@ def read_classification(
         "splits": {"train": len(train), **{name: len(one) for name, one in held.items()}},
         **notes.entries(),
     }
-    encoder = TextEncoder.fit(
-        train.features,
-        text,
-        words=words,
-        gaps=gaps,
-        characters=characters,
-        size=vocabulary_size,
-        max_length=max_length,
-    )
-    return Data(train, held.get("validation"), held.get("test"), encoder, classes, card)
+    return Data(train, held.get("validation"), held.get("test"), fit(train.features), classes, card)
 
 
 def labelled(source: Any, text: str, label: str, classes: Labels) -> Rows:

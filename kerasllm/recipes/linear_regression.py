@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from kerasllm.parameters import parameter
+from kerasllm.parameters import parameter, with_default
 from kerasllm.tasks import Regressor
 
 if TYPE_CHECKING:
@@ -21,13 +21,7 @@ class LinearRegression(Regressor):
 
     zh: ClassVar[str] = "用一个全连接层，由表格的各列预测一个数。"
 
-    data: str = parameter(
-        "sample:houses",
-        "CSV (.gz too) or Parquet file, or sample:NAME",
-        "CSV（可为 .gz）或 Parquet 文件，或 sample:名称",
-        group="data",
-        kind="file",
-    )
+    data: str = with_default(Regressor, "data", "sample:houses")
     target: str = parameter(
         "", "column to predict; empty: the last one", "要预测的列；空则为最后一列", group="data", kind="column"
     )
@@ -55,22 +49,10 @@ class LinearRegression(Regressor):
         kind="columns",
         advanced=True,
     )
-    epochs: int = parameter(
-        100, "passes over the training rows", "遍历训练数据的次数", group="training", ge=1, le=100_000
-    )
-    batch_size: int = parameter(
-        65_536,
-        "rows in one step of the optimizer",
-        "优化器每一步用的行数",
-        group="training",
-        ge=1,
-        le=1_000_000,
-        unit="rows",
-    )
-    learning_rate: float = parameter(0.2, "step size of the optimizer", "优化器的步长", group="training", gt=0, le=10)
-    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = parameter(
-        "sgd", "how the weights follow the gradient", "权重如何跟随梯度", group="training"
-    )
+    epochs: int = with_default(Regressor, "epochs", 100)
+    batch_size: int = with_default(Regressor, "batch_size", 65_536)  # whole files at once: the bowl is round
+    learning_rate: float = with_default(Regressor, "learning_rate", 0.2)
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = with_default(Regressor, "optimizer", "sgd")
 
     def read(self, source: Any = None) -> Data:
         """Infer the columns, fill what is missing, split."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kerasllm.parameters import parameter
+from kerasllm.parameters import parameter, with_default
 from kerasllm.tasks import Classifier
 
 if TYPE_CHECKING:
@@ -13,11 +14,8 @@ if TYPE_CHECKING:
 
     from kerasllm.data import Data, Rows
 
-FEWEST_EPOCHS, FEWEST_STEPS, FEWEST_STEPS_OF_TWO = (
-    4,
-    300,
-    240,
-)  # when epochs is 0; tuned on six sets, see docs/benchmarks.md
+# When epochs is 0; tuned on six sets, see docs/benchmarks.md.
+FEWEST_EPOCHS, FEWEST_STEPS, FEWEST_STEPS_OF_TWO = 4, 300, 240
 
 
 class TextClassifier(Classifier):
@@ -29,33 +27,20 @@ class TextClassifier(Classifier):
 
     zh: ClassVar[str] = "由文本的词、词序和字母判断它属于哪一类。"
 
-    data: str = parameter(
-        "sample:messages",
-        "CSV (.gz too) or Parquet file, or sample:NAME",
-        "CSV（可为 .gz）或 Parquet 文件，或 sample:名称",
-        group="data",
-        kind="file",
-    )
+    data: str = with_default(Classifier, "data", "sample:messages")
     text: str = parameter("text", "column of the texts", "文本所在的列", group="data", kind="column")
     label: str = parameter("label", "column of the labels", "标签所在的列", group="data", kind="column")
     epochs: int = parameter(
-        0, f"passes over the training rows; 0: {FEWEST_EPOCHS}, or what {FEWEST_STEPS} steps take",
+        0,
+        f"passes over the training rows; 0: {FEWEST_EPOCHS}, or what {FEWEST_STEPS} steps take",
         f"遍历训练数据的次数；0 为 {FEWEST_EPOCHS} 次，或达到 {FEWEST_STEPS} 步所需的次数",
-        group="training", ge=0, le=100_000,
-    )  # fmt: skip
-    batch_size: int = parameter(
-        128, "rows in one step of the optimizer", "优化器每一步用的行数", group="training", ge=1, le=65_536, unit="rows"
-    )
-    learning_rate: float = parameter(0.02, "step size of the optimizer", "优化器的步长", group="training", gt=0, le=10)
-    warmup: float = parameter(
-        0.05,
-        "share of the steps in which the learning rate rises from 0",
-        "学习率从 0 上升所占的步数比例",
         group="training",
         ge=0,
-        lt=1,
-        advanced=True,
+        le=100_000,
     )
+    batch_size: int = with_default(Classifier, "batch_size", 128)
+    learning_rate: float = with_default(Classifier, "learning_rate", 0.02)
+    warmup: float = with_default(Classifier, "warmup", 0.05)
     words: int = parameter(
         3,
         "longest run of words (or Chinese characters) that counts as one feature",
@@ -116,6 +101,7 @@ class TextClassifier(Classifier):
     def read(self, source: Any = None) -> Data:
         """Clean, split, learn the classes and the features."""
         from kerasllm.data.text import read_classification
+        from kerasllm.encoders import TextEncoder
 
         return read_classification(
             self.data if source is None else source,
@@ -124,11 +110,15 @@ class TextClassifier(Classifier):
             validation=self.validation,
             test=self.test,
             seed=self.seed,
-            words=self.words,
-            gaps=self.gaps,
-            characters=self.characters,
-            vocabulary_size=self.vocabulary_size,
-            max_length=self.max_length,
+            fit=partial(
+                TextEncoder.fit,
+                column=self.text,
+                words=self.words,
+                gaps=self.gaps,
+                characters=self.characters,
+                size=self.vocabulary_size,
+                max_length=self.max_length,
+            ),
         )
 
     def labelled(self, source: Any, encoder: Any, decoder: Any) -> Rows:
