@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from kerasllm.errors import InputError
 from kerasllm.parameters import check_drawable, drawing, one_line, parameter
-from kerasllm.run import Run, create
+from kerasllm.run import Run, create, files
+from kerasllm.run.writer import Writer
 
 if TYPE_CHECKING:
     import keras
@@ -259,7 +260,9 @@ class Recipe(BaseModel, ABC):
         fingerprints = recipe.fingerprints(data)
         replayable = data is None and not callbacks
         run = (recipe.reserved() if replayable else None) or create(recipe, runs, name, surface, replayable)
-        return _train(run, fingerprints, data, callbacks)
+        with Writer(run) as writer:
+            _train(writer, fingerprints, data, callbacks)
+        return run
 
     def fingerprints(self, source: Any = None) -> dict[str, str]:
         """SHA-256 of each data file; a missing one raises InputError before anything is written."""
@@ -284,6 +287,14 @@ def resume(run: Run) -> Run:
     """Go on with a stopped, failed, gone or queued run; a completed one is left as it is."""
     if run.state == "completed":
         return run
+    with Writer(run) as writer:
+        if run.state != "completed":  # as another process may have done just now
+            _train(writer, _replayed(run), None, ())
+    return run
+
+
+def _replayed(run: Run) -> dict[str, str]:
+    """The data's fingerprints, once it is sure that going on means the same data on the same backend."""
     if not run.asked["replayable"]:
         raise InputError(
             f"{run.name} was trained on data or callbacks given in Python, which no file can replay; train again"
@@ -301,29 +312,25 @@ def resume(run: Run) -> Run:
             raise InputError(
                 f"{run.name} began on {before['backend']}, this is {backend}; set KERAS_BACKEND={before['backend']}"
             )
-    return _train(run, fingerprints, None, ())
+    return fingerprints
 
 
-def _train(run: Run, fingerprints: dict[str, str], source: Any, callbacks: Sequence[Any]) -> Run:
-    from kerasllm.run import files
-    from kerasllm.run.writer import Writer
+def _train(writer: Writer, fingerprints: dict[str, str], source: Any, callbacks: Sequence[Any]) -> None:
+    run = writer.run
+    writer.start()
+    with writer.signals():
+        # Most mistakes are in the data: they are told before the seconds that Keras takes to import.
+        writer.update(phase="reading the data")
+        data = run.recipe.read(source)
+        files.replace_json(run.path / "card.json", data.card)
+        for part in (data.encoder, data.decoder):
+            for name, text in part.files().items():
+                files.replace_text(run.path / name, text)
+        writer.update(phase="loading Keras")
+        from kerasllm.training import fit
 
-    with Writer(run) as writer:
-        writer.start()
-        with writer.signals():
-            # Most mistakes are in the data: they are told before the seconds that Keras takes to import.
-            writer.update(phase="reading the data")
-            data = run.recipe.read(source)
-            files.replace_json(run.path / "card.json", data.card)
-            for part in (data.encoder, data.decoder):
-                for name, text in part.files().items():
-                    files.replace_text(run.path / name, text)
-            writer.update(phase="loading Keras")
-            from kerasllm.training import fit
-
-            fit.train(run, writer, data, fingerprints, callbacks)
+        fit.train(run, writer, data, fingerprints, callbacks)
     run.__dict__.pop("model", None)  # one loaded before this session is another
-    return run
 
 
 def _is_share(value: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerasllm.errors import InputError, did_you_mean
 from kerasllm.run import files
-from kerasllm.run.process import is_alive
+from kerasllm.run.process import is_alive, myself
 
 if TYPE_CHECKING:
     import keras
@@ -70,12 +70,13 @@ class Run:
     def state(self) -> str:
         """The state in one word; told apart from what status.json says where its process is gone."""
         status = self.status
-        if status["state"] != "running":
+        if status["state"] not in ("queued", "running"):
             return str(status["state"])
         if not is_alive(status):
             # It may have ended between the two looks.
-            return "gone" if self.status["state"] == "running" else str(self.status["state"])
-        return "stopping" if (self.path / "stop").exists() else "running"
+            again = self.status
+            return "gone" if again["state"] == status["state"] and not is_alive(again) else str(again["state"])
+        return "stopping" if (self.path / "stop").exists() else str(status["state"])
 
     @property
     def scores(self) -> dict[str, Any]:
@@ -147,8 +148,11 @@ class Run:
 
     def stop(self) -> None:
         """Ask the trainer to stop; it does within one batch, and saves a valid model and a checkpoint."""
-        if self.state in ENDED:
-            raise InputError(f"{self.name} is {self.state} already")
+        state = self.state
+        if state in ENDED:
+            raise InputError(f"{self.name} is {state} already")
+        if state == "gone":
+            raise InputError(f"{self.name}: its process is gone already; `kerasllm resume {self.name}` goes on")
         (self.path / "stop").touch()
 
     def resume(self) -> Run:
@@ -233,6 +237,6 @@ def create(
         "surface": surface,
         "replayable": replayable,
     }
-    files.replace_json(path / "run.json", content)
-    files.replace_json(path / "status.json", {"state": "queued", "heartbeat": time.time()})
+    files.replace_json(path / "status.json", {"state": "queued", "heartbeat": time.time(), **myself()})
+    files.replace_json(path / "run.json", content)  # last: it makes the folder a run
     return Run(path)

@@ -28,6 +28,7 @@ class Progress:
     best: float | None = None
     best_epoch: int = 0
     waited: int = 0
+    trained: dict[str, float] = field(default_factory=dict)  # an epoch's training logs, while its validation is due
     best_weights: list[np.ndarray] = field(default_factory=list)
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerasllm.data import Data, Examples
 from kerasllm.errors import InputError
@@ -90,6 +91,11 @@ def _fit(
         if found:
             twin.test_on_batch(*batches.batch(*batches.plan[0]))  # makes the metrics' variables
             recorder.restore(found[1])
+        if progress.trained:  # it was stopped in an epoch's validation
+            validated = twin.evaluate(held_out, return_dict=True, verbose=0)
+            recorder.on_epoch_end(
+                progress.epoch, progress.trained | {f"val_{name}": value for name, value in validated.items()}
+            )
         done = progress.epoch >= epochs or 0 < recipe.early_stopping <= progress.waited
         # A half-done epoch is a fit of its own: its dataset is shorter.
         ends = [] if done else [progress.epoch + 1, epochs] if progress.batch else [epochs]
@@ -136,15 +142,20 @@ def _save_model(run: Run, model: keras.Model) -> None:
 def _score(run: Run, recipe: Recipe, data: Data, model: keras.Model, recorder: Recorder) -> None:
     """Write scores.json and the figures; the main split is the test rows, else validation, else training."""
     report: dict[str, Any] = {"weights": weights_hash(model), "splits": {}}
-    pictures: dict[str, Any] = {}
     for name, rows in (("train", data.train), ("validation", data.validation), ("test", data.test)):
         if not rows:
             continue
-        examples = data.training.first(SCORED) if name == "train" else data.examples(rows)
-        truth, outputs = rows.truth[: len(examples)], answer.outputs(model, examples.inputs)
+        truth: Sequence[Any] = rows.truth
+        if name == "train":
+            # Spread over the file: files are often sorted by class.
+            places = np.linspace(0, len(rows) - 1, min(len(rows), SCORED)).astype(int)
+            examples, truth = data.training.take(places), [truth[place] for place in places]
+        else:
+            examples = data.examples(rows)
+        outputs = answer.outputs(model, examples.inputs)
         report["splits"][name] = recipe.score(truth, outputs, data.decoder)
         report["split"] = name
-        pictures = recipe.figures(truth, outputs, data.decoder)
+    pictures = recipe.figures(truth, outputs, data.decoder)
     if recipe.early_stopping:
         report["best_epoch"] = recorder.progress.best_epoch
     files.replace_json(run.path / "scores.json", report)

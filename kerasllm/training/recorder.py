@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 import numpy as np
@@ -66,13 +66,12 @@ class Recorder(keras.callbacks.Callback):
         self.progress.batch = self._batches.start + batch
         self.progress.step = self.progress.epoch * self._steps + self.progress.batch
         if self.writer.stop_asked():
-            self._sync()
-            raise StopAskedError
+            self._stop()
         now = time.monotonic()
         if self.progress.batch and now - self._reported >= REPORT:
             self._reported = now
             self._sync()
-            logs = {name: float(value) for name, value in self.model.get_metrics_result().items()}
+            logs = self._logs()
             self._check(logs)
             files.append_line(self._history, {"kind": "step", **self._place(), **logs})
             self._report(logs)
@@ -80,9 +79,23 @@ class Recorder(keras.callbacks.Callback):
             self._sync()
             self.save()
 
+    def on_test_begin(self, logs: Any = None) -> None:
+        """The epoch's batches are trained; Keras is about to reset the metrics for the validation."""
+        if not self.progress.trained:
+            self._sync()
+            self.progress.trained = self._logs()
+            self.progress.batch = self._steps
+            self.progress.step = (self.progress.epoch + 1) * self._steps
+
+    def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """A validation is no reason to wait either."""
+        if self.writer.stop_asked():
+            self._stop()
+
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Write the curve down, judge the epoch, and save when its time has come."""
         logs = {name: float(value) for name, value in (logs or {}).items()}
+        self.progress.trained = {}
         self._check(logs)
         self._good = self.model.get_weights()
         self.progress.epoch, self.progress.batch = epoch + 1, 0
@@ -95,7 +108,7 @@ class Recorder(keras.callbacks.Callback):
         if time.monotonic() - self._saved >= 60 * self._recipe.checkpoint_minutes:
             self.save()
         if self.writer.stop_asked() and self.progress.epoch < self._epochs and not self.model.stop_training:
-            raise StopAskedError
+            self._stop()
 
     def save(self) -> None:
         """Write a checkpoint of now."""
@@ -126,9 +139,23 @@ class Recorder(keras.callbacks.Callback):
         for name, value in logs.items():
             if name.endswith("loss") and not math.isfinite(value):
                 raise DivergedError(
-                    f"{name} is {value} in epoch {self.progress.epoch + 1}: the learning rate "
-                    f"{self._recipe.learning_rate:g} is probably too high; the last good weights are kept"
+                    f"{name} is {value} in epoch {self.progress.epoch + 1}: {self._cause()} probably too high; "
+                    "the last good weights are kept"
                 )
+
+    def _cause(self) -> str:
+        recipe = self._recipe
+        penalties = " and ".join(f"{name} {value:g}" for name in ("l1", "l2") if (value := getattr(recipe, name)))
+        rate = f"the learning rate {recipe.learning_rate:g}"
+        return f"{rate}, or {penalties}, is" if penalties else f"{rate} is"
+
+    def _stop(self) -> NoReturn:
+        self._sync()
+        self.writer.update(step=self.progress.step, epoch=self.progress.epoch)
+        raise StopAskedError
+
+    def _logs(self) -> dict[str, float]:
+        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
 
     def _place(self) -> dict[str, Any]:
         done = self.progress
