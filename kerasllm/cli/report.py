@@ -33,8 +33,6 @@ def follow(run: Run, work: Callable[[], Run], json: bool) -> int:
 
 
 def report(run: Run, json: bool) -> int:
-    for warning in run.card.get("warnings", []):
-        print(f"note: {warning}")
     print(f"{run.path}: {state(run)}")
     print_scores(run.scores)
     finish(json, summary(run))
