@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from kerasllm.errors import InputError
 from kerasllm.parameters import check_drawable, drawing, one_line, parameter
@@ -154,6 +154,11 @@ class Recipe(BaseModel, ABC):
             super().__init__(**values)
         except ValidationError as error:
             raise InputError(one_line(error, type(self).model_fields)) from None
+
+    @field_validator("data", "validation", "test", mode="before")
+    @classmethod
+    def _path(cls, value: Any) -> Any:
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

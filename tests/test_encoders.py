@@ -148,6 +148,7 @@ def test_texts_are_taken_in_every_shape() -> None:
     [
         ([1], "row 1: 1 is no text"),
         (["a", None], "row 2: None is no text"),
+        (["a\ud83d"], "half a character"),
         (7, "row 1: 7 is no text"),
         ([{"txt": "a"}], "row 1 has no column 'text'; did you mean 'txt'?"),
         ({"texts": ["a"]}, "no column 'text'; did you mean 'texts'?"),

@@ -116,6 +116,10 @@ class TextEncoder:
             text = row[self.column] if isinstance(row, Mapping) else row
             if not isinstance(text, str):
                 raise InputError(f"row {place}: {text!r} is no text")
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                raise InputError(f"row {place}: {text!r} holds half a character (a lone surrogate)") from None
             texts.append(text)
         return texts
 
