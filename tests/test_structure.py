@@ -21,16 +21,19 @@ ORDER = [
     ["data", "models"],
     ["evaluate", "figures"],
     ["run"],
+    ["kernels"],
+    ["own_notebook"],
     ["recipe"],
     ["training"],
     ["tasks"],
     ["recipes"],
     ["notebook"],
+    ["batch"],
     ["cli"],
 ]
 # The run's and the recipe's conveniences are lazy calls upward: inside a function, listed here.
 UPWARD = {
-    "run": {"recipe", "recipes", "training"},
+    "run": {"own_notebook", "recipe", "recipes", "training"},
     "recipe": {"training"},
 }
 
