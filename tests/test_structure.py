@@ -23,7 +23,7 @@ ORDER = [
     ["run"],
     ["recipe"],
     ["training"],
-    ["tasks"],
+    ["tasks", "language"],
     ["recipes"],
     ["notebook"],
     ["cli"],

@@ -18,6 +18,7 @@ from kerasllm import __version__
 from kerasllm.cli.report import STOPPED, cell, finish, follow, line, print_scores, report, state, summary
 from kerasllm.cli.speech import Json, Name, Runs, chinese, language, option, said
 from kerasllm.cli.training import add_recipes, train
+from kerasllm.cli.writing import generate
 from kerasllm.errors import InputError
 from kerasllm.run import open_run, runs_folder
 from kerasllm.run import runs as list_runs
@@ -40,6 +41,7 @@ app = App(
     group_arguments=Group(said("Arguments", "参数")),
 )
 app.command(train)
+app.command(generate(), name="generate")
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -228,10 +230,16 @@ def card(
 ) -> None:
     """Look at a file before training on it: columns, encoding, duplicates, classes, what is wrong."""
     from kerasllm.data import card as cards
+    from kerasllm.data import language as languages
     from kerasllm.data import table
     from kerasllm.data import text as texts
     from kerasllm.data.files import read
 
+    if languages.is_plain(file):
+        content = languages.language_card(file)
+        print(cards.render(content))
+        finish(json, content)
+        return
     found = read(file)
     is_text = {text, label} <= found.columns.keys() or (text, label) != ("text", "label")
     content = texts.text_card(found, text, label) if is_text else table.table_card(found)
