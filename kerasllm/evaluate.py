@@ -84,6 +84,24 @@ def regression(truth: Sequence[float], answers: Sequence[float], mean: float) ->
     return scores
 
 
+def variety(samples: Sequence[Sequence[Any]]) -> Scores:
+    """How varied written texts are: the share of distinct among their tokens, pairs and triples (Li et al. 2016).
+
+    And `repetition`: the share of runs of four tokens that stood in the same text before; 0 is best.
+    """
+    scores: Scores = {}
+    for size in (1, 2, 3):
+        runs = [run for sample in samples for run in _runs(sample, size)]
+        scores[f"distinct_{size}"] = len(set(runs)) / max(len(runs), 1)
+    fours = [_runs(sample, 4) for sample in samples]
+    again = sum(len(runs) - len(set(runs)) for runs in fours)
+    return {**scores, "repetition": again / max(sum(map(len, fours)), 1)}
+
+
+def _runs(sample: Sequence[Any], size: int) -> list[tuple[Any, ...]]:
+    return [tuple(sample[place : place + size]) for place in range(len(sample) - size + 1)]
+
+
 def flat(scores: Scores) -> Scores:
     """The numbers and the main score's name, without tables per class."""
     return {name: value for name, value in scores.items() if not isinstance(value, (dict, list))}

@@ -19,6 +19,7 @@ GROUPS = {  # in the order of every form and help page
     "network": ("Network", "网络"),
     "training": ("Training", "训练"),
     "computing": ("Computing", "计算"),
+    "writing": ("Writing", "写作"),
 }
 Kind = Literal["", "file", "column", "columns"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
-    from kerasllm.data import Data, Decoder, Encoder, Rows
+    from kerasllm.data import Data, Decoder, Encoder, Examples, Rows
+    from kerasllm.training.batches import Batches
 
 
 class Recipe(BaseModel, ABC):
@@ -202,6 +203,18 @@ class Recipe(BaseModel, ABC):
         """Epochs to train, given the steps in one."""
         return self.epochs
 
+    def batches(self, examples: Examples, seed: int | None = None) -> Batches:
+        """Examples as batches: shuffled by `seed`, or in order."""
+        from kerasllm.training.batches import Batches
+
+        return Batches(examples, self.batch_size, seed)
+
+    def jit_compile(self) -> bool | str:
+        """Whether XLA compiles the training step."""
+        from kerasllm.training import devices
+
+        return devices.jit_compile()
+
     def metrics(self) -> list[keras.metrics.Metric]:
         """What the curve shows beside the loss."""
         return []
@@ -210,9 +223,32 @@ class Recipe(BaseModel, ABC):
         """The tensor the loss looks at: the model's output, unless it is trained in another unit."""
         return model.output
 
+    def twin(self, model: keras.Model) -> keras.Model:
+        """The network that is compiled and trained: of the same layers, so that the saved one holds no optimizer."""
+        import keras
+
+        return keras.Model(model.inputs, self.trained_part(model), name="training")
+
     def weights(self, targets: np.ndarray) -> np.ndarray | None:
         """Each training row's weight in the loss, or None."""
         return None
+
+    def outputs(self, model: keras.Model, inputs: dict[str, Any]) -> np.ndarray:
+        """What the decoder decodes: the network's outputs for encoded rows, in their order."""
+        from kerasllm.training import answer
+
+        return answer.outputs(model, inputs)
+
+    def measure(
+        self, model: keras.Model, examples: Examples, truth: Sequence[Any], decoder: Decoder
+    ) -> tuple[dict[str, Any], np.ndarray]:
+        """Scores of a finished model, and the outputs that they and the figures are drawn from."""
+        outputs = self.outputs(model, examples.inputs)
+        return self.score(truth, outputs, decoder), outputs
+
+    def generate(self, model: keras.Model, encoder: Encoder, prompt: str, **options: Any) -> Iterator[str]:
+        """Write on after a prompt, piece by piece; language models can."""
+        raise InputError(f"{self.name()} answers rows and writes no text; lstm_text does")
 
     @abstractmethod
     def score(self, truth: Sequence[Any], outputs: np.ndarray, decoder: Decoder) -> dict[str, Any]:

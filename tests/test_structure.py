@@ -25,7 +25,7 @@ ORDER = [
     ["own_notebook"],
     ["recipe"],
     ["training"],
-    ["tasks"],
+    ["tasks", "language"],
     ["recipes"],
     ["notebook"],
     ["batch"],

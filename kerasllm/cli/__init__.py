@@ -19,6 +19,7 @@ from kerasllm.cli.batch import batch
 from kerasllm.cli.report import STOPPED, cell, finish, follow, line, print_scores, report, state, summary
 from kerasllm.cli.speech import Json, Name, Pairs, Runs, chinese, language, option, pairs, said
 from kerasllm.cli.training import add_recipes, train
+from kerasllm.cli.writing import generate
 from kerasllm.errors import InputError
 from kerasllm.run import open_run, runs_folder
 from kerasllm.run import runs as list_runs
@@ -48,6 +49,7 @@ app.command(
         "全部检查之后才开始；中断后再次执行同一命令即可继续，已完成的保持不变。"
     ),
 )
+app.command(generate(), name="generate")
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -236,10 +238,16 @@ def card(
 ) -> None:
     """Look at a file before training on it: columns, encoding, duplicates, classes, what is wrong."""
     from kerasllm.data import card as cards
+    from kerasllm.data import language as languages
     from kerasllm.data import table
     from kerasllm.data import text as texts
     from kerasllm.data.files import read
 
+    if languages.is_plain(file):
+        content = languages.language_card(file)
+        print(cards.render(content))
+        finish(json, content)
+        return
     found = read(file)
     is_text = {text, label} <= found.columns.keys() or (text, label) != ("text", "label")
     content = texts.text_card(found, text, label) if is_text else table.table_card(found)

@@ -61,7 +61,8 @@ def print_scores(scores: dict[str, Any]) -> None:
 def line(answer: dict[str, Any]) -> str:
     if "probabilities" in answer:
         likely = list(answer["probabilities"].items())[:3]
-        return f"{answer['label']}  ({', '.join(f'{name} {share:.3f}' for name, share in likely)})"
+        first = answer["label"] if "label" in answer else repr(answer["next"])
+        return f"{first}  ({', '.join(f'{name} {share:.3f}' for name, share in likely)})"
     return "  ".join(f"{name} {number(value)}" for name, value in answer.items())
 
 

@@ -12,6 +12,8 @@ from kerasllm.cli.report import follow
 from kerasllm.cli.speech import Json, Name, Runs, language, said
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from kerasllm.recipe import Recipe
 
 train = App(
@@ -52,12 +54,22 @@ def _command(recipe: type[Recipe]) -> Callable[..., int]:
         runs, name, json = values.pop("runs", ""), values.pop("name", ""), values.pop("json", False)
         return _train(recipe(**values), runs, name, json)
 
+    only = inspect.Parameter.KEYWORD_ONLY
+    parameters = flags(recipe)
+    for name, kind, default in (("runs", Runs, ""), ("name", Name, ""), ("json", Json, False)):
+        parameters.append(inspect.Parameter(name, only, default=default, annotation=kind))
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__doc__ = recipe.summary(language())
+    return command
+
+
+def flags(fields: type[BaseModel]) -> list[inspect.Parameter]:
+    """A flag per field, as the library takes them from a signature."""
     from kerasllm.parameters import GROUPS, description, drawing
 
-    only = inspect.Parameter.KEYWORD_ONLY
     shown = {key: Group(said(*names), sort_key=place) for place, (key, names) in enumerate(GROUPS.items())}
     parameters = []
-    for name, field in recipe.model_fields.items():
+    for name, field in fields.model_fields.items():
         kind: Any = field.annotation
         default, metavar = field.get_default(), None
         if kind in (int, float):
@@ -65,9 +77,8 @@ def _command(recipe: type[Recipe]) -> Callable[..., int]:
             kind, default, metavar = str, str(default), kind.__name__.upper()
         group = shown[drawing(field)["group"]]
         drawn = Parameter(help=description(field, language()), group=group, metavar=metavar)
-        parameters.append(inspect.Parameter(name, only, default=default, annotation=Annotated[kind, drawn]))
-    for name, kind, default in (("runs", Runs, ""), ("name", Name, ""), ("json", Json, False)):
-        parameters.append(inspect.Parameter(name, only, default=default, annotation=kind))
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__doc__ = recipe.summary(language())
-    return command
+        annotation = Annotated[kind, drawn]
+        parameters.append(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        )
+    return parameters

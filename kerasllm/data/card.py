@@ -94,6 +94,9 @@ def render(card: dict[str, Any]) -> str:
         shown = ", ".join(f"{name} {count}" for name, count in list(classes.items())[:12])
         more = f" and {len(classes) - 12} more" if len(classes) > 12 else ""
         lines.append(f"  classes: {len(classes)} ({shown}{more})")
+    if "characters" in card:
+        total, distinct = card["characters"]["total"], card["characters"]["distinct"]
+        lines.append(f"  text: {total} characters, {distinct} distinct")
     if "lengths" in card:
         lines.append("  characters: " + ", ".join(f"{name} {value}" for name, value in card["lengths"].items()))
     if "target" in card:

@@ -77,6 +77,14 @@ def read(source: Any) -> Table:
     return table
 
 
+def read_text(path: Path) -> tuple[str, str]:
+    """A plain text file, and the encoding it was found in; lines end with \\n, whatever ended them."""
+    _existing(path)
+    encoding = encoding_of(lambda: _opened(path, unzip=_is_gzip(path)), path.name)
+    text = "".join(_lines(path, encoding)).removeprefix("\ufeff")
+    return text.replace("\r\n", "\n").replace("\r", "\n"), encoding
+
+
 def fingerprint(source: Any) -> str:
     """SHA-256 of a file's bytes, or of the cells of what is no file."""
     digest = hashlib.sha256()

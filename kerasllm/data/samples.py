@@ -1,4 +1,4 @@
-"""Small data sets that need no network, by name: sample:line, :houses, :diabetes and :messages."""
+"""Small data sets that need no network, by name: sample:line, :houses, :diabetes, :messages and :manual."""
 
 from __future__ import annotations
 
@@ -59,9 +59,17 @@ def messages() -> Columns:
     return {"text": [row["text"] for row in rows], "label": [row["label"] for row in rows]}
 
 
+def manual() -> Columns:
+    """Python's own manual, as `help()` shows it: a text per topic, of the Python that runs."""
+    from pydoc_data.topics import topics
+
+    return {"text": [topics[name].strip() for name in sorted(topics)]}
+
+
 SAMPLES: dict[str, Callable[[], Columns]] = {
     "line": line,
     "houses": houses,
     "diabetes": diabetes,
     "messages": messages,
+    "manual": manual,
 }

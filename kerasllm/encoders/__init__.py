@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from kerasllm.encoders.answers import Labels, Target
+from kerasllm.encoders.language import LanguageEncoder, NextToken
 from kerasllm.encoders.table import Column, TableEncoder
 from kerasllm.encoders.text import TextEncoder
 from kerasllm.errors import InputError
 
-__all__ = ["Column", "Labels", "TableEncoder", "Target", "TextEncoder", "load"]
+__all__ = ["Column", "Labels", "LanguageEncoder", "NextToken", "TableEncoder", "Target", "TextEncoder", "load"]
 
 
 def load(folder: Path) -> tuple[Any, Any]:
     """The input's encoder and the answer's decoder that a run's folder (or a bundle) holds."""
-    return _first(folder, TableEncoder, TextEncoder), _first(folder, Labels, Target)
+    return _first(folder, TableEncoder, TextEncoder, LanguageEncoder), _first(folder, Labels, Target, NextToken)
 
 
 def _first(folder: Path, *kinds: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,6 @@ from kerasllm.run.process import is_alive, myself
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
     import pandas as pd
 
     from kerasllm.recipe import Recipe
@@ -136,20 +135,27 @@ class Run:
 
         encoder, decoder = encoders.load(self.path)
         inputs = encoder.encode(encoder.rows(rows))
-        return decoder.decode(self._outputs(inputs)) if len(next(iter(inputs.values()))) else []
+        return decoder.decode(self.recipe.outputs(self.model, inputs)) if len(next(iter(inputs.values()))) else []
 
     def evaluate(self, data: Any) -> dict[str, Any]:
         """Score the model on new labelled rows: a file, DataFrame or rows."""
         from kerasllm import encoders
+        from kerasllm.data import Examples
 
         encoder, decoder = encoders.load(self.path)
         rows = self.recipe.labelled(data, encoder, decoder)
-        return self.recipe.score(rows.truth, self._outputs(encoder.encode(rows.features)), decoder)
+        examples = Examples(encoder.encode(rows.features), decoder.encode(rows.truth))
+        return self.recipe.measure(self.model, examples, rows.truth, decoder)[0]
 
-    def _outputs(self, inputs: dict[str, Any]) -> np.ndarray:
-        from kerasllm.training.answer import outputs
+    def generate(self, prompt: str = "", **options: Any) -> Iterator[str]:
+        """Write on after `prompt`, piece by piece as it is drawn: a language model's run.
 
-        return outputs(self.model, inputs)
+        Options: length (tokens), temperature, top_k, top_p, seed.
+        """
+        from kerasllm import encoders
+
+        encoder, _ = encoders.load(self.path)
+        return self.recipe.generate(self.model, encoder, prompt, **options)
 
     def stop(self) -> None:
         """Ask the trainer to stop; it does within one batch, and saves a valid model and a checkpoint."""

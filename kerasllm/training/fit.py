@@ -17,8 +17,7 @@ from kerasllm.errors import InputError
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, files
 from kerasllm.run.writer import Writer
-from kerasllm.training import answer, checkpoint, devices
-from kerasllm.training.batches import Batches
+from kerasllm.training import checkpoint, devices
 from kerasllm.training.checkpoint import Progress
 from kerasllm.training.optimizers import optimizer
 from kerasllm.training.recorder import DivergedError, Recorder, StopAskedError
@@ -67,18 +66,17 @@ def _fit(
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> Recorder:
     """Compile, and fit from the checkpoint, if there is one, to the end; the model ends with the final weights."""
-    batches = Batches(examples, recipe.batch_size, recipe.seed)
-    held_out = Batches(data.examples(data.validation), recipe.batch_size) if data.validation else None
+    batches = recipe.batches(examples, recipe.seed)
+    held_out = recipe.batches(data.examples(data.validation)) if data.validation else None
     if recipe.early_stopping and not held_out:
         raise InputError("early_stopping needs validation rows to look at, and none were held out (see the data card)")
     epochs = recipe.passes(len(batches.plan), data)
-    # A twin of the same layers is compiled, so that the saved model holds no optimizer.
-    twin = keras.Model(model.inputs, recipe.trained_part(model), name="training")
+    twin = recipe.twin(model)
     twin.compile(
         optimizer(recipe, steps=epochs * len(batches.plan)),
         loss=recipe.loss(),
         metrics=recipe.metrics(),
-        jit_compile=devices.jit_compile(),
+        jit_compile=recipe.jit_compile(),
     )
     twin.optimizer.build(twin.trainable_variables)
     found = checkpoint.load(run.path)
@@ -152,8 +150,7 @@ def _score(run: Run, recipe: Recipe, data: Data, model: keras.Model, recorder: R
             examples, truth = data.training.take(places), [truth[place] for place in places]
         else:
             examples = data.examples(rows)
-        outputs = answer.outputs(model, examples.inputs)
-        report["splits"][name] = recipe.score(truth, outputs, data.decoder)
+        report["splits"][name], outputs = recipe.measure(model, examples, truth, data.decoder)
         report["split"] = name
     pictures = recipe.figures(truth, outputs, data.decoder)
     if recipe.early_stopping:

@@ -1,0 +1,149 @@
+"""A plain text file, or a column of texts -> Data to learn what follows what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kerasllm.data import Data, Rows
+from kerasllm.data.card import Notes, describe_lengths
+from kerasllm.data.files import read, read_text
+from kerasllm.data.splits import divide, not_elsewhere, shares_and_files
+from kerasllm.encoders import LanguageEncoder, NextToken
+from kerasllm.errors import InputError
+
+FEWEST = 200  # characters to train on
+TABLES = (".csv", ".tsv", ".parquet", ".pq")
+CUTS = ("\n\n", "\n", " ")  # where one long text is cut, the best first
+
+
+class Texts(NamedTuple):
+    """The texts of a file; a plain one is one text."""
+
+    texts: list[str]
+    places: list[int]  # lines or rows
+    source: str
+    found: dict[str, Any]
+    whole: bool  # one text, to be cut, not rows to be dealt out
+
+
+def read_language(
+    source: Any,
+    *,
+    text: str = "text",
+    validation: str = "",
+    test: str = "",
+    seed: int = 0,
+    fit: Callable[[Sequence[str]], LanguageEncoder],
+) -> Data:
+    """Read texts; learn the tokens (by `fit`) from the training ones.
+
+    `validation` and `test` are shares or files. Of a column of texts whole ones are held out; equal ones stay
+    together. Of one plain text its end is held out, the test last.
+    """
+    notes = Notes()
+    found = _texts(source, text, notes)
+    shares, files = shares_and_files(validation, test)
+    others = {name: _texts(file, text, notes, f", in the {name} file") for name, file in files.items()}
+    keys = [" ".join(one.split()) for one in found.texts]
+    card = _card(found, keys)
+    if found.whole:
+        parts = _cut(found.texts[0], shares, notes)
+    else:
+        other_keys = {name: {" ".join(one.split()) for one in other.texts} for name, other in others.items()}
+        kept = not_elsewhere(keys, found.places, other_keys, "texts", notes)
+        rows = divide(kept, keys, [0] * len(keys), shares, seed, notes)
+        parts = {name: [found.texts[row] for row in rows[name]] for name in rows}
+    parts |= {name: other.texts for name, other in others.items()}
+    _check(parts["train"], found.source)
+    train, *held = (Rows(texts, texts) for texts in (parts["train"], parts["validation"], parts["test"]))
+    encoder = fit(train.features)
+    card |= {"splits": {name: len(texts) for name, texts in parts.items() if texts}}
+    card |= {"split_characters": {name: sum(map(len, texts)) for name, texts in parts.items() if texts}}
+    return Data(train, held[0] or None, held[1] or None, encoder, NextToken(encoder), card | notes.entries())
+
+
+def labelled(source: Any, text: str) -> Rows:
+    """New texts, to evaluate a trained model on."""
+    texts = _texts(source, text, Notes()).texts
+    return Rows(texts, texts)
+
+
+def is_plain(source: Any) -> bool:
+    """Whether it names a plain text file, and no table or sample."""
+    if not isinstance(source, (str, Path)) or str(source).startswith("sample:"):
+        return False
+    return not str(source).lower().removesuffix(".gz").endswith(TABLES)
+
+
+def language_card(source: Any, text: str = "text") -> dict[str, Any]:
+    """The card of a file of text."""
+    notes = Notes()
+    found = _texts(source, text, notes)
+    return _card(found, [" ".join(one.split()) for one in found.texts]) | notes.entries()
+
+
+def _texts(source: Any, column: str, notes: Notes, where: str = "") -> Texts:
+    if is_plain(source):
+        whole, encoding = read_text(Path(source))
+        if not whole.strip():
+            raise InputError(f"{Path(source).name} holds no text, only white space")
+        return Texts([whole], [1], Path(source).name, {"encoding": encoding}, True)
+    if isinstance(source, (list, tuple)) and source and all(isinstance(one, str) for one in source):
+        source = {column: list(source)}
+    table = read(source)
+    cells = table.column(column, "text")
+    kept = [row for row, cell in enumerate(cells) if cell is not None and str(cell).strip()]
+    notes.drop(f"no text in {column!r}{where}", len(cells) - len(kept))
+    if not kept:
+        raise InputError(f"{table.source}: no row has a text in {column!r}")
+    texts = [str(cells[row]) for row in kept]
+    return Texts(texts, [table.lines[row] for row in kept], table.source, table.found, False)
+
+
+def _cut(text: str, shares: dict[str, float], notes: Notes) -> dict[str, list[str]]:
+    """One text's begin, middle and end, cut between paragraphs, else lines, else words."""
+    if sum(shares.values()) >= 1:
+        raise InputError(f"validation {shares['validation']:g} and test {shares['test']:g} leave no text to train on")
+    ends = [1 - shares["validation"] - shares["test"], 1 - shares["test"], 1.0]
+    parts: dict[str, list[str]] = {}
+    start = 0
+    for name, end in zip(("train", "validation", "test"), ends, strict=True):
+        place = len(text) if end == 1 else _near(text, round(end * len(text)))
+        parts[name] = [text[start:place]] if text[start:place].strip() else []
+        start = max(start, place)
+    if any(shares.values()):
+        notes.warn("one text: its end is held out, cut between paragraphs (lines, words) where it has them")
+    return parts
+
+
+def _near(text: str, place: int) -> int:
+    """The end of a paragraph, line or word at or a little before a place."""
+    for cut in CUTS:
+        found = text.rfind(cut, max(0, place - max(1000, place // 50)), place)
+        if found > 0:
+            return found + len(cut)
+    return place
+
+
+def _check(texts: Sequence[str], source: str) -> None:
+    count = sum(map(len, texts))
+    if count < FEWEST:
+        raise InputError(f"{source}: {count} characters to train on; at least {FEWEST} are needed")
+    if len(set("".join(texts[:1000]))) < 2 and len(set("".join(texts))) < 2:
+        raise InputError(f"{source}: one character only, {texts[0][:1]!r}; there is nothing to learn")
+
+
+def _card(found: Texts, keys: Sequence[str]) -> dict[str, Any]:
+    return {
+        "source": found.source,
+        "rows": len(found.texts),
+        "found": found.found,
+        "characters": {
+            "total": sum(map(len, found.texts)),
+            "distinct": len(set().union(*map(set, found.texts))),
+        },
+        "lengths": describe_lengths([len(one) for one in found.texts]),
+        "duplicates": len(keys) - len(set(keys)),
+    }
