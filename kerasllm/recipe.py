@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
-    from kerasllm.data import Data, Decoder, Encoder, Rows
+    from kerasllm.data import Data, Decoder, Encoder, Examples, Rows
+    from kerasllm.training.batches import Batches
 
 
 class Recipe(BaseModel, ABC):
@@ -195,6 +196,20 @@ class Recipe(BaseModel, ABC):
     def passes(self, steps: int, data: Data) -> int:
         """Epochs to train, given the steps in one."""
         return self.epochs
+
+    def peak_rate(self) -> float:
+        """The highest learning rate that any weight has at any step."""
+        return self.learning_rate
+
+    def rate_of(self, path: str) -> float:
+        """The share of the learning rate that the weight at `path` has."""
+        return 1.0
+
+    def batches(self, examples: Examples, seed: int | None = None) -> Batches:
+        """Examples as batches: shuffled by `seed`, or in order."""
+        from kerasllm.training.batches import Batches
+
+        return Batches(examples, self.batch_size, seed)
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """What the curve shows beside the loss."""

@@ -12,14 +12,15 @@ from typing import Any
 from kerasllm.encoders.answers import Labels, Target
 from kerasllm.encoders.table import Column, TableEncoder
 from kerasllm.encoders.text import TextEncoder
+from kerasllm.encoders.tokens import TokenEncoder
 from kerasllm.errors import InputError
 
-__all__ = ["Column", "Labels", "TableEncoder", "Target", "TextEncoder", "load"]
+__all__ = ["Column", "Labels", "TableEncoder", "Target", "TextEncoder", "TokenEncoder", "load"]
 
 
 def load(folder: Path) -> tuple[Any, Any]:
     """The input's encoder and the answer's decoder that a run's folder (or a bundle) holds."""
-    return _first(folder, TableEncoder, TextEncoder), _first(folder, Labels, Target)
+    return _first(folder, TableEncoder, TextEncoder, TokenEncoder), _first(folder, Labels, Target)
 
 
 def _first(folder: Path, *kinds: Any) -> Any:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from kerasllm.errors import InputError, did_you_mean
+
 MISSING = {"", "na", "n/a", "nan", "null", "none", "<na>", "#n/a", "-", "缺失"}
 DATES = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M",
@@ -60,6 +62,25 @@ def category(cell: Any) -> str:
 def is_row(given: Any) -> bool:
     """Whether it is one row: a text, a number, or a mapping of plain cells."""
     return any(map(_is_cell, given.values() if isinstance(given, Mapping) else [given]))
+
+
+def texts(given: Any, column: str) -> list[str]:
+    """A text, texts, a DataFrame or columns with the text's `column`, or mappings -> texts."""
+    if is_row(given):
+        given = [given]
+    elif hasattr(given, "columns") or isinstance(given, Mapping):
+        if column not in given:
+            raise InputError(f"no column {column!r}{did_you_mean(column, map(str, given))}")
+        given = list(given[column])
+    found: list[str] = []
+    for place, row in enumerate(given, 1):
+        if isinstance(row, Mapping) and column not in row:
+            raise InputError(f"row {place} has no column {column!r}{did_you_mean(column, map(str, row))}")
+        text = row[column] if isinstance(row, Mapping) else row
+        if not isinstance(text, str):
+            raise InputError(f"row {place}: {text!r} is no text")
+        found.append(text)
+    return found
 
 
 def _is_cell(value: Any) -> bool:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-from kerasllm.encoders.cells import is_row
-from kerasllm.errors import InputError, did_you_mean
+from kerasllm.encoders.cells import texts
 
 DIGIT = re.compile(r"\d")
 FEW_NGRAMS = 5_000  # below, n-grams that occur once are learned too
@@ -102,22 +101,7 @@ class TextEncoder:
 
     def rows(self, given: Any) -> list[str]:
         """A text, texts, a DataFrame or columns with the text's column, or mappings -> texts."""
-        if is_row(given):
-            given = [given]
-        elif hasattr(given, "columns") or isinstance(given, Mapping):
-            if self.column not in given:
-                raise InputError(f"no column {self.column!r}{did_you_mean(self.column, map(str, given))}")
-            given = list(given[self.column])
-        texts: list[str] = []
-        for place, row in enumerate(given, 1):
-            if isinstance(row, Mapping) and self.column not in row:
-                hint = did_you_mean(self.column, map(str, row))
-                raise InputError(f"row {place} has no column {self.column!r}{hint}")
-            text = row[self.column] if isinstance(row, Mapping) else row
-            if not isinstance(text, str):
-                raise InputError(f"row {place}: {text!r} is no text")
-            texts.append(text)
-        return texts
+        return texts(given, self.column)
 
     def encode(self, texts: Sequence[str]) -> dict[str, list[np.ndarray]]:
         """Ids per text, (length,) int32, at most `max_length`, at least one; unknown n-grams are left out."""

@@ -127,7 +127,7 @@ class Recorder(keras.callbacks.Callback):
             if name.endswith("loss") and not math.isfinite(value):
                 raise DivergedError(
                     f"{name} is {value} in epoch {self.progress.epoch + 1}: the learning rate "
-                    f"{self._recipe.learning_rate:g} is probably too high; the last good weights are kept"
+                    f"{self._recipe.peak_rate():g} is probably too high; the last good weights are kept"
                 )
 
     def _place(self) -> dict[str, Any]:
