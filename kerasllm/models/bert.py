@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers, ops, regularizers
 
 
 def bert(
@@ -30,6 +30,8 @@ def bert(
     pooling: str = "mean",
     dropout: float = 0.1,
     frozen: int = 0,
+    l1: float = 0.0,
+    l2: float = 0.0,
     dtype: str = "float32",
     seed: int = 0,
 ) -> keras.Model:
@@ -48,6 +50,7 @@ def bert(
         pooling: mean of the tokens' last hidden states (of what is not padding), or the first token's.
         dropout: share of hidden numbers and of attention left out at each step of the training.
         frozen: lower layers that training leaves alone, the embeddings with them; 0: none.
+        l1, l2: penalties on the weights of the dense layers.
         dtype: Keras dtype policy.
         seed: of the initial weights and the dropout.
 
@@ -61,6 +64,10 @@ def bert(
 
     def drop(values: Any, name: str) -> Any:
         return layers.Dropout(dropout, seed=next(seeds), dtype=dtype, name=name)(values)
+
+    def dense(units: int, name: str, activation: str | None = None) -> layers.Layer:
+        penalty = regularizers.L1L2(l1, l2) if l1 or l2 else None
+        return layers.Dense(units, activation, kernel_regularizer=penalty, dtype=dtype, name=name)
 
     ids = keras.Input((None,), name="ids", dtype="int32")
     mask = keras.Input((None,), name="mask", dtype="bool")
@@ -79,10 +86,10 @@ def bert(
         attended = drop(attended, f"{block}_attention_dropout")
         hidden = norm(f"{block}_attended")(layers.Add(dtype=dtype, name=f"{block}_attention_sum")([hidden, attended]))
         tanh = activation == "gelu_tanh"
-        wide = layers.Dense(feedforward, None if tanh else activation, dtype=dtype, name=f"{block}_wide")(hidden)
+        wide = dense(feedforward, f"{block}_wide", None if tanh else activation)(hidden)
         if tanh:
             wide = ops.gelu(wide, approximate=True)
-        narrow = drop(layers.Dense(width, dtype=dtype, name=f"{block}_narrow")(wide), f"{block}_dropout")
+        narrow = drop(dense(width, f"{block}_narrow")(wide), f"{block}_dropout")
         hidden = norm(f"{block}_output")(layers.Add(dtype=dtype, name=f"{block}_sum")([hidden, narrow]))
 
     if pooling == "mean":
@@ -93,8 +100,7 @@ def bert(
     else:
         pooled = hidden[:, 0]
     pooled = drop(pooled, "text_dropout")
-    scores = layers.Dense(classes, dtype=dtype, name="scores")(pooled)
-    logits = layers.Activation("linear", dtype="float32", name="logits")(scores)  # (B, C)
+    logits = layers.Activation("linear", dtype="float32", name="logits")(dense(classes, "scores")(pooled))  # (B, C)
 
     model = keras.Model({"ids": ids, "mask": mask}, logits, name="bert")
     _fill(model, weights or {}, seed)

@@ -64,6 +64,16 @@ def setting(config: Mapping[str, Any], name: str, path: Path) -> Any:
     return config[name]
 
 
+def fitting(tokenizer: Tokenizer, sizes: Architecture, path: Path) -> Tokenizer:
+    """The tokenizer from `path`, after a look whether the network has a place for each of its tokens."""
+    known = tokenizer.get_vocab_size()
+    if known > sizes.vocabulary_size:
+        raise InputError(
+            f"preset: {path} knows {known} tokens, the network {sizes.vocabulary_size}; are they of one model?"
+        )
+    return tokenizer
+
+
 def word_piece(vocabulary: list[str], *, lowercase: bool, strip_accents: bool | None = None) -> Tokenizer:
     """BERT's tokenizer from the lines of its vocabulary; `strip_accents` None: as `lowercase`."""
     places = {token: place for place, token in enumerate(vocabulary)}

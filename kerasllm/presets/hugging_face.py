@@ -12,7 +12,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from kerasllm.errors import InputError, did_you_mean
-from kerasllm.presets.architecture import Architecture, read_json, setting, word_piece
+from kerasllm.presets.architecture import Architecture, fitting, read_json, setting, word_piece
 
 # The first position of RoBERTa's kind is the one after the padding's id.
 SHIFTED = {"roberta", "xlm-roberta", "camembert"}
@@ -67,10 +67,7 @@ class HuggingFace:
             tokenizer = Tokenizer.from_file(str(path))
             tokenizer.no_truncation()
             tokenizer.no_padding()
-            known, places = tokenizer.get_vocab_size(), self.architecture.vocabulary_size
-            if known > places:
-                raise InputError(f"preset: {path} knows {known} tokens, the network {places}; are they of one model?")
-            return tokenizer
+            return fitting(tokenizer, self.architecture, path)
         path = self.place / "vocab.txt"
         if not path.exists():
             raise InputError(
@@ -79,11 +76,12 @@ class HuggingFace:
             )
         settings = self.place / "tokenizer_config.json"
         told = read_json(settings) if settings.exists() else {}
-        return word_piece(
+        tokenizer = word_piece(
             path.read_text("utf-8").rstrip("\n").split("\n"),
             lowercase=told.get("do_lower_case", True),
             strip_accents=told.get("strip_accents"),
         )
+        return fitting(tokenizer, self.architecture, path)
 
     def weights(self, depth: int) -> dict[str, np.ndarray]:
         """Read from the safetensors; a missing or misshapen array raises InputError."""

@@ -19,7 +19,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from kerasllm.errors import InputError, needs
-from kerasllm.presets.architecture import Architecture, read_json, setting, word_piece
+from kerasllm.presets.architecture import Architecture, fitting, read_json, setting, word_piece
 
 KINDS = {  # activation, epsilon
     "BertBackbone": ("gelu_tanh", 1e-12),
@@ -81,11 +81,12 @@ class KerasHub:
         if not path.exists():
             raise InputError(f"preset: {self.place} has no WordPiece vocabulary ({path}); use a Hugging Face directory")
         told = read_json(self.place / "tokenizer.json").get("config", {})
-        return word_piece(
+        tokenizer = word_piece(
             path.read_text("utf-8").rstrip("\n").split("\n"),
             lowercase=told.get("lowercase", False),
             strip_accents=told.get("strip_accents", False),
         )
+        return fitting(tokenizer, self.architecture, path)
 
     def weights(self, depth: int) -> dict[str, np.ndarray]:
         """Read by KerasHub's own loader."""

@@ -237,6 +237,8 @@ class BertClassifier(Classifier):
             pooling=self.pooling,
             dropout=self.dropout,
             frozen=self.frozen,
+            l1=self.l1,
+            l2=self.l2,
             dtype=self.policy(),
             seed=self.seed,
             **sizes,
