@@ -203,6 +203,14 @@ class Recipe(BaseModel, ABC):
         """Epochs to train, given the steps in one."""
         return self.epochs
 
+    def peak_rate(self) -> float:
+        """The highest learning rate that any weight has at any step."""
+        return self.learning_rate
+
+    def rate_of(self, path: str) -> float:
+        """The share of the learning rate that the weight at `path` has."""
+        return 1.0
+
     def batches(self, examples: Examples, seed: int | None = None) -> Batches:
         """Examples as batches: shuffled by `seed`, or in order."""
         from kerasllm.training.batches import Batches

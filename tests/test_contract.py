@@ -29,13 +29,15 @@ pytestmark = pytest.mark.slow
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 BACKENDS = ["tensorflow", "jax"]
+# Sizes at which a step takes milliseconds: what is tested here does not depend on them.
+SMALL: dict[str, dict[str, Any]] = {"bert_classifier": {"depth": 1, "width": 8, "heads": 2, "max_length": 16}}
 
 
 def hard(name: str, **more: Any) -> dict[str, Any]:
     """Settings under which going on exactly is hardest: shuffling, a schedule, dropout, early stopping."""
     fields = recipes.find(name).model_fields
     wanted: dict[str, Any] = {"epochs": 3, "batch_size": 16, "optimizer": "adam", "schedule": "cosine", "warmup": 0.1}
-    wanted |= {"validation": 0.15, "early_stopping": 40, "dropout": 0.4, "seed": 7}
+    wanted |= {"validation": 0.15, "early_stopping": 40, "dropout": 0.4, "seed": 7, **SMALL.get(name, {})}
     return {key: value for key, value in {**wanted, **more}.items() if key in fields}
 
 

@@ -18,7 +18,7 @@ ORDER = [
     ["errors", "parameters"],
     ["backend"],
     ["encoders"],
-    ["data", "models"],
+    ["data", "models", "presets"],
     ["evaluate", "figures"],
     ["run"],
     ["kernels"],

@@ -13,14 +13,27 @@ from kerasllm.encoders.answers import Labels, Target
 from kerasllm.encoders.language import LanguageEncoder, NextToken
 from kerasllm.encoders.table import Column, TableEncoder
 from kerasllm.encoders.text import TextEncoder
+from kerasllm.encoders.tokens import TokenEncoder
 from kerasllm.errors import InputError
 
-__all__ = ["Column", "Labels", "LanguageEncoder", "NextToken", "TableEncoder", "Target", "TextEncoder", "load"]
+__all__ = [
+    "Column",
+    "Labels",
+    "LanguageEncoder",
+    "NextToken",
+    "TableEncoder",
+    "Target",
+    "TextEncoder",
+    "TokenEncoder",
+    "load",
+]
+INPUTS = (TableEncoder, TextEncoder, TokenEncoder, LanguageEncoder)
+ANSWERS = (Labels, Target, NextToken)
 
 
 def load(folder: Path) -> tuple[Any, Any]:
     """The input's encoder and the answer's decoder that a run's folder (or a bundle) holds."""
-    return _first(folder, TableEncoder, TextEncoder, LanguageEncoder), _first(folder, Labels, Target, NextToken)
+    return _first(folder, *INPUTS), _first(folder, *ANSWERS)
 
 
 def _first(folder: Path, *kinds: Any) -> Any:
