@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
-    from kerasllm.data import Data, Decoder, Encoder, Rows
+    from kerasllm.data import Data, Decoder, Encoder, Examples, Rows
+    from kerasllm.training.batches import Batches
 
 
 class Recipe(BaseModel, ABC):
@@ -195,6 +196,12 @@ class Recipe(BaseModel, ABC):
     def passes(self, steps: int, data: Data) -> int:
         """Epochs to train, given the steps in one."""
         return self.epochs
+
+    def batches(self, examples: Examples, seed: int | None = None) -> Batches:
+        """Examples as batches: shuffled by `seed`, or in order."""
+        from kerasllm.training.batches import Batches
+
+        return Batches(examples, self.batch_size, seed)
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """What the curve shows beside the loss."""

@@ -63,7 +63,8 @@ def print_scores(scores: dict[str, Any]) -> None:
 def line(answer: dict[str, Any]) -> str:
     if "probabilities" in answer:
         likely = list(answer["probabilities"].items())[:3]
-        return f"{answer['label']}  ({', '.join(f'{name} {share:.3f}' for name, share in likely)})"
+        name = f"{answer['picture']}: " if "picture" in answer else ""
+        return f"{name}{answer['label']}  ({', '.join(f'{name} {share:.3f}' for name, share in likely)})"
     return "  ".join(f"{name} {number(value)}" for name, value in answer.items())
 
 

@@ -1,7 +1,7 @@
-"""Between a person's rows and a network's arrays: text -> ids, columns -> numbers, labels, targets and back.
+"""Between a person's rows and a network's arrays: text -> ids, columns -> numbers, pictures -> pixels, and back.
 
-Training and the light runtime share this room: it needs numpy and tokenizers only. Every encoder is saved as JSON in
-the run folder, and nothing is pickled.
+Training and the light runtime share this room: it needs numpy, tokenizers and Pillow only. Every encoder is saved as
+JSON in the run folder, and nothing is pickled.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from kerasllm.encoders.answers import Labels, Target
+from kerasllm.encoders.pictures import PictureEncoder
 from kerasllm.encoders.table import Column, TableEncoder
 from kerasllm.encoders.text import TextEncoder
 from kerasllm.errors import InputError
 
-__all__ = ["Column", "Labels", "TableEncoder", "Target", "TextEncoder", "load"]
+__all__ = ["Column", "Labels", "PictureEncoder", "TableEncoder", "Target", "TextEncoder", "load"]
 
 
 def load(folder: Path) -> tuple[Any, Any]:
     """The input's encoder and the answer's decoder that a run's folder (or a bundle) holds."""
-    return _first(folder, TableEncoder, TextEncoder), _first(folder, Labels, Target)
+    return _first(folder, TableEncoder, TextEncoder, PictureEncoder), _first(folder, Labels, Target)
 
 
 def _first(folder: Path, *kinds: Any) -> Any:

@@ -1,12 +1,13 @@
 """The reference networks: plain Keras models for any script, one file each.
 
->>> from kerasllm.models import linear, text_pooling
+>>> from kerasllm.models import cnn, linear, text_pooling
 
 A network is a functional `keras.Model` of stock layers: its file loads with no kerasllm installed.
 """
 
 from kerasllm import backend  # noqa: F401  (first: the quiet way to import Keras)
+from kerasllm.models.cnn import cnn
 from kerasllm.models.linear import linear
 from kerasllm.models.text_pooling import text_pooling
 
-__all__ = ["linear", "text_pooling"]
+__all__ = ["cnn", "linear", "text_pooling"]

@@ -17,7 +17,6 @@ from kerasllm.recipe import Recipe
 from kerasllm.run import Run, files
 from kerasllm.run.writer import Writer
 from kerasllm.training import answer, checkpoint, devices
-from kerasllm.training.batches import Batches
 from kerasllm.training.checkpoint import Progress
 from kerasllm.training.optimizers import optimizer
 from kerasllm.training.recorder import DivergedError, Recorder, StopAskedError
@@ -66,8 +65,8 @@ def _fit(
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> Recorder:
     """Compile, and fit from the checkpoint, if there is one, to the end; the model ends with the final weights."""
-    batches = Batches(examples, recipe.batch_size, recipe.seed)
-    held_out = Batches(data.examples(data.validation), recipe.batch_size) if data.validation else None
+    batches = recipe.batches(examples, recipe.seed)
+    held_out = recipe.batches(data.examples(data.validation)) if data.validation else None
     if recipe.early_stopping and not held_out:
         raise InputError("early_stopping needs validation rows to look at, and none were held out (see the data card)")
     epochs = recipe.passes(len(batches.plan), data)
