@@ -39,6 +39,8 @@ def opened(picture: Any) -> Image.Image:
         image = picture
     elif isinstance(picture, np.ndarray):
         image = _from_array(picture)
+    elif not isinstance(picture, (str, Path, bytes)):
+        raise UnreadableError(f"{type(picture).__name__} is no path, bytes, Pillow image or array")
     else:
         try:
             image = Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=FORMATS)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import keras
 from keras import initializers, layers, regularizers
 
-SMALL = 7  # px; blocks halve the picture until its side is at most this
+SMALL = 4  # px; blocks halve the picture until its side is at most this
 
 
 def cnn(
@@ -20,7 +20,7 @@ def cnn(
     channels: int,
     classes: int,
     *,
-    filters: int = 32,
+    filters: int = 24,
     depth: int = 0,
     residual: bool = True,
     pooling: Literal["average", "flatten"] = "average",
@@ -40,9 +40,10 @@ def cnn(
         channels: of a pixel, 1 or 3.
         classes: count of logits, C.
         filters: of the first convolution, F; each further block has twice as many.
-        depth: count of blocks, each of which halves the side; 0: until the side is at most 7.
-        residual: a stem (with a stride for pictures above 16 px), then blocks with a shortcut around two convolutions;
-            else plain blocks as in the listing: convolution, batch normalization, ReLU (not in the last), pooling.
+        depth: count of blocks, each of which halves the side; 0: until the side is at most 4.
+        residual: a stem (with a stride for pictures above 16 px), then blocks of convolution, batch normalization, ReLU
+            and pooling, each followed by two more with a shortcut around them; else the listing's plain blocks, whose
+            last has no ReLU.
         pooling: what makes a vector of the last block's (side, side, filters): its mean, or all of it.
         units: of a dense relu layer after that; 0: none.
         dropout: share of the vector left out at each step of the training.
@@ -81,7 +82,7 @@ def cnn(
         x = convolved(x, filters, "stem", kernel=2 * stride + 1, stride=stride)
         for place in range(depth or _depth(-(-size // stride))):
             name, count = f"block_{place}", filters * 2 ** (place + 1)
-            x = convolved(halved(x, name), count, name)  # (B, s, s, f) -> (B, s/2, s/2, 2 f)
+            x = halved(convolved(x, count, name), name)  # (B, s, s, f) -> (B, s/2, s/2, 2 f)
             part = convolved(x, count, f"{name}_first")
             part = convolved(part, count, f"{name}_second")
             x = layers.Add(dtype=dtype, name=f"{name}_sum")([x, part])

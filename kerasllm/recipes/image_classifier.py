@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from kerasllm.data import Data, Examples, Rows
     from kerasllm.training.batches import Batches
 
-# When epochs is 0.
-FEWEST_EPOCHS, MOST_EPOCHS, FEWEST_STEPS = 10, 60, 1500
+# When epochs is 0: the pictures shown in all, and the bounds of the passes that this makes.
+SHOWN, FEWEST_EPOCHS, MOST_EPOCHS = 480_000, 5, 100
 
 
 class ImageClassifier(Classifier):
@@ -87,13 +87,13 @@ class ImageClassifier(Classifier):
         advanced=True,
     )
     filters: int = parameter(
-        32, "of the first convolution; each block has twice as many", "第一个卷积的通道数；每块加倍",
+        24, "of the first convolution; each block has twice as many", "第一个卷积的通道数；每块加倍",
         group="network", ge=1, le=1024,
     )  # fmt: skip
     depth: int = parameter(
         0,
-        "blocks, each of which halves the side; 0: until it is 7 or less",
-        "块数，每块使边长减半；0 为直到边长不超过 7",
+        "blocks, each of which halves the side; 0: until it is 4 or less",
+        "块数，每块使边长减半；0 为直到边长不超过 4",
         group="network",
         ge=0,
         le=10,
@@ -146,8 +146,8 @@ class ImageClassifier(Classifier):
     )  # fmt: skip
     epochs: int = parameter(
         0,
-        f"passes over the pictures; 0: {FEWEST_EPOCHS}, or what {FEWEST_STEPS} steps take, {MOST_EPOCHS} at most",
-        f"遍历训练图片的次数；0 为 {FEWEST_EPOCHS} 次，或达到 {FEWEST_STEPS} 步所需的次数，最多 {MOST_EPOCHS} 次",
+        f"passes over the pictures; 0: what shows {SHOWN} of them, {FEWEST_EPOCHS} to {MOST_EPOCHS}",
+        f"遍历图片的次数；0 为总共展示 {SHOWN} 张图片所需的次数，{FEWEST_EPOCHS} 到 {MOST_EPOCHS}",
         group="training",
         ge=0,
         le=100_000,
@@ -193,8 +193,8 @@ class ImageClassifier(Classifier):
         return labelled(source, encoder, decoder)
 
     def passes(self, steps: int, data: Any) -> int:
-        """Small folders are gone over more often, up to a bound: pictures are dear."""
-        return self.epochs or max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(FEWEST_STEPS / steps)))
+        """Small folders are gone over more often, so that each training shows about as many pictures."""
+        return self.epochs or max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(SHOWN / len(data.train))))
 
     def batches(self, examples: Examples, seed: int | None = None) -> Batches:
         """Training pictures are changed a little; others are left as they are."""

@@ -34,7 +34,7 @@ class AugmentedBatches(Batches):
         assert isinstance(pixels, np.ndarray)
         rows, side = pixels.shape[:2]
         draw = np.random.default_rng([self._seed or 0, epoch, 2])
-        most = round(self._augmentation.shift * side)
+        most = min(round(self._augmentation.shift * side), side - 1)
         self._moves = draw.integers(-most, most, (2, rows), "int32", endpoint=True)
         self._mirrored = draw.random((rows, 1)) < (0.5 if self._augmentation.flip else 0.0)
         self._holes = draw.integers(0, side, (2, rows), "int32")
