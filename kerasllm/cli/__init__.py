@@ -105,7 +105,8 @@ def resume(run: str, /, *, runs: Runs = "", json: Json = False) -> int:
 @app.command(
     help=chinese(
         "用一次运行的模型回答若干行。\n\n"
-        "文本模型的一行就是文本；表格的一行是 JSON 对象，如 '{\"area\": 90}'，只有一列时可直接写值。"
+        "文本模型的一行就是文本；图片模型的一行是图片文件的路径；"
+        "表格的一行是 JSON 对象，如 '{\"area\": 90}'，只有一列时可直接写值。"
         "以横线开头的文本写在 -- 之后。"
     )
 )
@@ -113,19 +114,30 @@ def predict(
     run: str,
     /,
     *rows: str,
-    file: Annotated[str, option("CSV or Parquet file with the rows", "存放这些行的 CSV 或 Parquet 文件")] = "",
+    file: Annotated[
+        str,
+        option(
+            "CSV or Parquet file with the rows, or folder of pictures", "存放这些行的 CSV 或 Parquet 文件，或图片文件夹"
+        ),
+    ] = "",
     runs: Runs = "",
     json: Json = False,
 ) -> None:
     """Answer rows with a run's model.
 
-    A row of a text model is the text; of a table a JSON object such as '{"area": 90}', or a bare value
-    where there is one column. A text that begins with a dash stands after -- .
+    A row of a text model is the text; of pictures a file's path; of a table a JSON object such as
+    '{"area": 90}', or a bare value where there is one column. A text that begins with a dash stands after -- .
     """
     found = open_run(run, runs)
     if bool(rows) == bool(file):
         raise InputError("predict: give rows or --file, one of both")
-    if file:
+    if file and Path(file).is_dir():
+        from kerasllm.data.card import Notes
+        from kerasllm.data.pictures import walk
+
+        paths = [str(path) for path, _ in walk(Path(file), Notes())]
+        answers = [{"picture": path, **answer} for path, answer in zip(paths, found.predict(paths), strict=True)]
+    elif file:
         from kerasllm.data.files import read
 
         answers = found.predict(read(file).columns)
@@ -141,7 +153,13 @@ def evaluate(
     run: str,
     /,
     *,
-    data: Annotated[str, option("CSV or Parquet file with the rows", "存放这些行的 CSV 或 Parquet 文件")],
+    data: Annotated[
+        str,
+        option(
+            "CSV or Parquet file with the rows, or folder of a picture model's classes",
+            "存放这些行的 CSV 或 Parquet 文件，或图片模型的各类别文件夹",
+        ),
+    ],
     runs: Runs = "",
     json: Json = False,
 ) -> None:
@@ -227,7 +245,7 @@ def compare(first: str, second: str, /, *others: str, runs: Runs = "", json: Jso
     finish(json, {"runs": [summary(run) for run in found], "parameters": differing})
 
 
-@app.command(help=chinese("训练之前查看一个文件：列、编码、重复、类别、问题。"))
+@app.command(help=chinese("训练之前查看一个文件或图片文件夹：列、编码、重复、类别、问题。"))
 def card(
     file: str,
     /,
@@ -236,22 +254,12 @@ def card(
     label: Annotated[str, option("column of the labels", "标签所在的列")] = "label",
     json: Json = False,
 ) -> None:
-    """Look at a file before training on it: columns, encoding, duplicates, classes, what is wrong."""
-    from kerasllm.data import card as cards
-    from kerasllm.data import language as languages
-    from kerasllm.data import table
-    from kerasllm.data import text as texts
-    from kerasllm.data.files import read
+    """Look at a file, or folder of pictures, before training on it: columns, duplicates, classes, what is wrong."""
+    from kerasllm.data.card import render
+    from kerasllm.data.look import look
 
-    if languages.is_plain(file):
-        content = languages.language_card(file)
-        print(cards.render(content))
-        finish(json, content)
-        return
-    found = read(file)
-    is_text = {text, label} <= found.columns.keys() or (text, label) != ("text", "label")
-    content = texts.text_card(found, text, label) if is_text else table.table_card(found)
-    print(cards.render(content))
+    content = look(file, text=text, label=label)
+    print(render(content))
     finish(json, content)
 
 
