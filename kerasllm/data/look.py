@@ -22,3 +22,5 @@ def look(source: str, *, text: str = "text", label: str = "label") -> dict[str, 
         if named or {text, label} <= found.columns.keys()
         else table.table_card(found)
     )
+        return texts.text_card(found, text, label)
+    return table.table_card(found)
