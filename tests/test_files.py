@@ -257,7 +257,7 @@ def test_fingerprints_follow_the_content_and_not_the_name(tmp_path: Path) -> Non
     assert fingerprint("sample:line") == fingerprint("sample:line") != fingerprint("sample:houses")
 
 
-MEASURE = """
+MEASURE = r"""
 import re, sys
 from kerasllm.data.files import read
 from kerasllm.data.text import text_card
