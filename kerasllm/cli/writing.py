@@ -21,7 +21,7 @@ def generate() -> Callable[..., None]:
 
     def command(run: str, /, *, prompt: str = "", runs: str = "", json: bool = False, **options: Any) -> None:
         found = open_run(run, runs)
-        pieces = []
+        pieces: list[str] = []
         print(prompt, end="", flush=True)
         began = time.perf_counter()
         for piece in found.generate(prompt, **options):
