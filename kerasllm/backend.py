@@ -30,6 +30,7 @@ def _quiet() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+        del os.environ["TF_CPP_MIN_LOG_LEVEL"]  # read once; children are to be quiet in the same way
 
 
 with _quiet(), needs("train"):

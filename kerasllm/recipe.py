@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from kerasllm.errors import InputError
 from kerasllm.parameters import check_drawable, drawing, one_line, parameter
@@ -156,6 +156,11 @@ class Recipe(BaseModel, ABC):
         except ValidationError as error:
             raise InputError(one_line(error, type(self).model_fields)) from None
 
+    @field_validator("data", "validation", "test", mode="before")
+    @classmethod
+    def _path(cls, value: Any) -> Any:
+        return os.fspath(value) if isinstance(value, os.PathLike) else value
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.early_stopping and not self.validation:
@@ -197,6 +202,14 @@ class Recipe(BaseModel, ABC):
     def passes(self, steps: int, data: Data) -> int:
         """Epochs to train, given the steps in one."""
         return self.epochs
+
+    def peak_rate(self) -> float:
+        """The highest learning rate that any weight has at any step."""
+        return self.learning_rate
+
+    def rate_of(self, path: str) -> float:
+        """The share of the learning rate that the weight at `path` has."""
+        return 1.0
 
     def batches(self, examples: Examples, seed: int | None = None) -> Batches:
         """Examples as batches: shuffled by `seed`, or in order."""

@@ -60,7 +60,7 @@ def test_the_card_of_a_table_describes_each_column() -> None:
     lines = render(table_card(rows)).splitlines()
     assert lines == [
         "the data: 30 rows",
-        "  id: dropped, 30 distinct; an identifier: it only tells rows apart",
+        "  id: dropped, 30 distinct; an identifier: it only tells rows apart (name it in `numeric` to use it)",
         "  面积: number, 29 distinct, 1 missing; 1 cells that are no numbers count as missing",
         "  town: category, 2 distinct, 10 missing",
         "  flag: category, 2 distinct",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import random
 import signal
 import subprocess
@@ -28,13 +29,15 @@ pytestmark = pytest.mark.slow
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 BACKENDS = ["tensorflow", "jax"]
+# Sizes at which a step takes milliseconds: what is tested here does not depend on them.
+SMALL: dict[str, dict[str, Any]] = {"bert_classifier": {"depth": 1, "width": 8, "heads": 2, "max_length": 16}}
 
 
 def hard(name: str, **more: Any) -> dict[str, Any]:
     """Settings under which going on exactly is hardest: shuffling, a schedule, dropout, early stopping."""
     fields = recipes.find(name).model_fields
     wanted: dict[str, Any] = {"epochs": 3, "batch_size": 16, "optimizer": "adam", "schedule": "cosine", "warmup": 0.1}
-    wanted |= {"validation": 0.15, "early_stopping": 40, "dropout": 0.4, "seed": 7}
+    wanted |= {"validation": 0.15, "early_stopping": 40, "dropout": 0.4, "seed": 7, **SMALL.get(name, {})}
     return {key: value for key, value in {**wanted, **more}.items() if key in fields}
 
 
@@ -72,11 +75,40 @@ def test_one_seed_gives_the_same_weights_on_three_surfaces(name: str, backend: s
     assert shown["weights"] == found[0].report["weights"]
 
 
-def child(run: Run, fatal: int, backend: str = "tensorflow") -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.killed", str(run.path), str(fatal)],
-        cwd=ROOT, env={**os.environ, "KERAS_BACKEND": backend}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+class Trainings:
+    """A process of tests/killed.py: trainings that share one import of Keras, each a process of its own."""
+
+    def __init__(self, backend: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.killed"], cwd=ROOT, text=True,
+            env={**os.environ, "KERAS_BACKEND": backend}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        self._codes: queue.Queue[int] = queue.Queue()
+
+    def __enter__(self) -> Trainings:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def start(self, run: Run, fatal: int = 0) -> int:
+        """Train in a child -> its pid."""
+        assert self._process.stdin
+        assert self._process.stdout
+        print(run.path, fatal, file=self._process.stdin, flush=True)
+        pid = int(self._process.stdout.readline())
+        output = self._process.stdout
+        threading.Thread(target=lambda: self._codes.put(int(output.readline() or 1)), daemon=True).start()
+        return pid
+
+    def ended(self) -> bool:
+        """Whether the training that was started last is over."""
+        return not self._codes.empty()
+
+    def wait(self) -> int:
+        """Its exit code, negative for a signal."""
+        return self._codes.get(timeout=600)
 
 
 class Reader(threading.Thread):
@@ -93,13 +125,14 @@ class Reader(threading.Thread):
                 _ = self.run_read.status, self.run_read.scores, self.run_read.card, self.run_read.sessions
                 steps = [line["step"] for line in self.run_read.epochs]
                 assert steps == sorted(steps)
+                time.sleep(0.005)
         except BaseException as error:
             self.error = error
 
 
-def wait_for_training(run: Run, process: subprocess.Popen[bytes]) -> bool:
-    while process.poll() is None:
-        if run.status.get("phase") == "training":
+def wait_for_training(run: Run, trainings: Trainings) -> bool:
+    while not trainings.ended():
+        if run.state == "running" and run.status.get("phase") == "training":
             return True
         time.sleep(0.01)
     return False
@@ -109,27 +142,31 @@ def kill_and_compare(name: str, backend: str, kills: int, inside: int, epochs: i
     """Train once unbroken, once killed `kills` times, `inside` of them in a checkpoint write; compare the weights."""
     values = hard(name, epochs=epochs, checkpoint_minutes=0.002)
     whole, broken = (create(recipes.find(name)(**values), name=kind) for kind in ("whole", "broken"))
-    assert child(whole, 0, backend).wait() == 0, whole.status
     draw = random.Random(name)
     reader = Reader(broken)
-    reader.start()
-    killed = 0
-    for attempt in range(4 * kills):
-        if killed == kills:
-            break
-        process = child(broken, 1 + draw.randrange(4) if attempt < inside else 0, backend)
-        if attempt >= inside:
-            # Some die while they still load, most while they train.
-            if draw.random() < 0.2:
-                time.sleep(draw.uniform(0.1, 4.0))
-            elif wait_for_training(broken, process):
-                time.sleep(draw.uniform(0.0, 0.6))
-            process.kill()
-        if process.wait() == -signal.SIGKILL:
-            killed += 1
-            assert broken.state == "gone" or not broken.sessions
-    assert killed == kills
-    assert child(broken, 0, backend).wait() == 0, broken.status
+    with Trainings(backend) as trainings:
+        trainings.start(whole)
+        assert trainings.wait() == 0, whole.status
+        reader.start()
+        killed = 0
+        for attempt in range(4 * kills):
+            if killed == kills:
+                break
+            pid = trainings.start(broken, 1 + draw.randrange(4) if attempt < inside else 0)
+            if attempt >= inside:
+                # Some die before they train, most while they do.
+                if draw.random() < 0.2:
+                    time.sleep(draw.uniform(0.0, 1.0))
+                elif wait_for_training(broken, trainings):
+                    time.sleep(draw.uniform(0.0, 0.6))
+                if not trainings.ended():
+                    os.kill(pid, signal.SIGKILL)
+            if trainings.wait() == -signal.SIGKILL:
+                killed += 1
+                assert broken.state == "gone" or not broken.sessions
+        assert killed == kills
+        trainings.start(broken)
+        assert trainings.wait() == 0, broken.status
     reader.done = True
     reader.join()
     assert reader.error is None, reader.error
@@ -143,12 +180,12 @@ def kill_and_compare(name: str, backend: str, kills: int, inside: int, epochs: i
 
 @pytest.mark.parametrize("name", recipes.names())
 def test_ten_kills_cost_nothing(name: str) -> None:
-    kill_and_compare(name, "tensorflow", kills=10, inside=3, epochs=60)
+    kill_and_compare(name, "tensorflow", kills=10, inside=3, epochs=30)
 
 
 @pytest.mark.parametrize("name", recipes.names())
 def test_kills_cost_nothing_on_jax(name: str) -> None:
-    kill_and_compare(name, "jax", kills=3, inside=1, epochs=60)
+    kill_and_compare(name, "jax", kills=3, inside=1, epochs=30)
 
 
 @pytest.mark.parametrize("name", recipes.names())

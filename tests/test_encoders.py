@@ -148,6 +148,7 @@ def test_texts_are_taken_in_every_shape() -> None:
     [
         ([1], "row 1: 1 is no text"),
         (["a", None], "row 2: None is no text"),
+        (["a\ud83d"], "half a character"),
         (7, "row 1: 7 is no text"),
         ([{"txt": "a"}], "row 1 has no column 'text'; did you mean 'txt'?"),
         ({"texts": ["a"]}, "no column 'text'; did you mean 'texts'?"),
@@ -220,7 +221,9 @@ def test_rows_that_do_not_fit_the_columns_are_told(given: Any, line: str) -> Non
         ("1.5", 1.5), (" 7 ", 7), ("１２．５", 12.5), ("-1e3", -1000), (True, 1), (np.int64(3), 3),
         ("", None), ("a", None), ("inf", None), (float("nan"), None), (None, None), ("1_000", None),
         (10**400, None),
-        ("1,000", None), ([1], None),
+        ([1], None),
+        ("1,000", 1000), ("-$1,234.50", -1234.5), ("￥３，０００", 3000), ("12 %", 12), (".5%", 0.5), ("5元", 5),
+        ("1,00", None), ("$", None), ("+-5", None), ("$-5", None), ("%", None), ("1,2345", None),
     ],
 )  # fmt: skip
 def test_a_number_is_a_finite_one(cell: Any, value: float | None) -> None:

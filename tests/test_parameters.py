@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -85,3 +86,15 @@ def test_bounds_are_shown_as_one_word() -> None:
     assert [bounds(fields[name]) for name in ("both", "above", "free")] == ["1..9", ">0..", ""]
     assert description(fields["unit"]) == "u (minutes; 0..)"
     assert description(fields["unit"], "zh") == "单位 (minutes; 0..)"
+
+
+def test_a_path_is_as_good_as_its_text() -> None:
+    assert LinearRegression(data=Path("houses.csv"), test=Path("new.csv")) == LinearRegression(
+        data="houses.csv", test="new.csv"
+    )
+
+
+def test_another_default_changes_nothing_else() -> None:
+    here, above = LinearRegression.model_fields["learning_rate"], Regressor.model_fields["learning_rate"]
+    assert here.default != above.default
+    assert (bounds(here), description(here), drawing(here)) == (bounds(above), description(above), drawing(above))

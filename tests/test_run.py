@@ -121,6 +121,13 @@ def test_a_vanished_process_reads_as_gone() -> None:
     assert run.state == "gone"
 
 
+def test_a_reserved_run_whose_process_vanished_before_the_start_reads_as_gone() -> None:
+    run = a_run()
+    assert run.state == "queued"
+    write_status(run, **{**run.status, "pid_started": 1.0})
+    assert run.state == "gone"
+
+
 def test_a_pid_used_again_is_not_the_trainer() -> None:
     run = a_run()
     write_status(run, state="running", **{**myself(), "pid_started": 1.0})
@@ -146,6 +153,13 @@ def test_an_ended_run_cannot_be_stopped() -> None:
     run = a_run()
     write_status(run, state="completed")
     with pytest.raises(InputError, match="completed already"):
+        run.stop()
+
+
+def test_a_stop_of_a_vanished_run_says_how_to_go_on() -> None:
+    run = a_run("lost")
+    write_status(run, state="running", **{**myself(), "pid_started": 1.0})
+    with pytest.raises(InputError, match="kerasllm resume lost"):
         run.stop()
 
 

@@ -67,9 +67,8 @@ def test_the_seed_decides() -> None:
 
 def test_every_process_splits_alike() -> None:
     code = (
-        "from kerasllm.data.text import read_classification\n"
-        "data = read_classification('sample:messages', validation='0.1', test='0.2', words=1, gaps=False, "
-        "characters=0, vocabulary_size=500, max_length=50)\n"
+        "from kerasllm.recipes.text_classifier import TextClassifier\n"
+        "data = TextClassifier(validation='0.1', words=1, characters=0, vocabulary_size=500).read()\n"
         "import hashlib; print(hashlib.sha256(repr((data.train, data.validation, data.test, data.card, "
         "sorted(data.encoder.vocabulary.items()))).encode()).hexdigest())"
     )

@@ -18,19 +18,22 @@ ORDER = [
     ["errors", "parameters"],
     ["backend"],
     ["encoders"],
-    ["data", "models"],
+    ["data", "models", "presets"],
     ["evaluate", "figures"],
     ["run"],
+    ["kernels"],
+    ["own_notebook"],
     ["recipe"],
     ["training"],
     ["tasks", "language"],
     ["recipes"],
     ["notebook"],
+    ["batch"],
     ["cli"],
 ]
 # The run's and the recipe's conveniences are lazy calls upward: inside a function, listed here.
 UPWARD = {
-    "run": {"recipe", "recipes", "training"},
+    "run": {"own_notebook", "recipe", "recipes", "training"},
     "recipe": {"training"},
 }
 

@@ -91,7 +91,7 @@ def test_identifiers_are_dropped_and_dates_become_numbers_with_a_note() -> None:
     assert [name for name, kind in found.items() if kind == "dropped"] == dropped
     assert [name for name, kind in found.items() if kind == "date"] == ["当日", "at"]
     notes = {column["name"]: column["note"] for column in data.card["columns"]}
-    assert notes["id"] == "an identifier: it only tells rows apart"
+    assert notes["id"].startswith("an identifier: it only tells rows apart")
     assert notes["当日"] == "a date (%Y年%m月%d日), as days since 1970"
     numbers = data.encoder.encode(data.train.features)["numbers"]
     place = [column.name for column in data.encoder.numbers].index("当日")
@@ -166,6 +166,43 @@ def test_a_few_stray_cells_count_as_missing_with_a_warning_and_many_make_a_categ
     columns["area"][:3] = ["?", "?", "?"]
     columns["area"][3:] = [str(row % 4) for row in range(37)]
     assert kinds(read_regression(columns).card)["area"] == "category"
+
+
+def test_money_percents_and_thousands_are_numbers_with_a_note() -> None:
+    columns = table()
+    columns["price"] = [f"¥{number:,}" for number in range(1000, 41000, 1000)]
+    columns["tax"] = [f"{row}.5%" for row in range(40)]
+    data = read_regression({"tax": columns["tax"], "price": columns["price"]}, test="")
+    assert data.train.truth[:2] == [1000, 2000]
+    assert data.examples(data.train).inputs["numbers"][:2, 0].tolist() == [0.5, 1.5]
+    notes = {column["name"]: column["note"] for column in data.card["columns"]}
+    assert notes == {
+        "tax": "cells such as '0.5%' are read as 0.5",
+        "price": "cells such as '¥1,000' are read as 1000",
+    }
+
+
+def test_a_test_file_follows_the_training_files_rule_for_stray_cells(tmp_path: Path) -> None:
+    few, many = table(), table()
+    few["area"] = ["about 50", *few["area"][1:]]
+    many["area"] = ["about 50"] * 5 + many["area"][5:]
+    card = read_regression(table(200), test=saved(tmp_path, few, "few.csv")).card
+    assert any("'about 50' is not a number" in line and "in the test file" in line for line in card["warnings"])
+    assert "few.csv" not in fault(table(200), test=saved(tmp_path, many, "many.csv"))
+
+
+def test_rows_whose_category_differs_in_space_only_never_straddle() -> None:
+    columns = {
+        "town": ["Rome", " Rome", "Oslo"] * 40,
+        "area": [row // 3 for row in range(120)],
+        "price": [1, 1, 2] * 40,
+    }
+    data = read_regression(columns, test="0.3")
+    pairs = [
+        {(town.strip(), area) for town, area, _ in zip(*part.features.values(), strict=True)}
+        for part in (data.train, data.test)
+    ]
+    assert not pairs[0] & pairs[1]
 
 
 def test_a_stray_cell_among_the_held_out_rows_does_no_harm() -> None:

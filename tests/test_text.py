@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ import pytest
 
 from kerasllm.data import Data
 from kerasllm.data.text import labelled, read_classification
-from kerasllm.encoders import Labels
+from kerasllm.encoders import Labels, TextEncoder
 from kerasllm.errors import InputError
 
 
 def learn(source: Any, **options: Any) -> Data:
-    features = {"words": 1, "gaps": False, "characters": 0, "vocabulary_size": 1000, "max_length": 50}
-    return read_classification(source, **{**features, **options})
+    features = {"words": 1, "gaps": False, "characters": 0, "size": 1000, "max_length": 50}
+    return read_classification(
+        source, fit=partial(TextEncoder.fit, column=options.get("text", "text"), **features), **options
+    )
 
 
 def texts(rows: int = 40) -> dict[str, list[Any]]:

@@ -15,7 +15,7 @@ import kerasllm
 from kerasllm.errors import InputError
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.recipes.text_classifier import TextClassifier
-from kerasllm.run import create, files
+from kerasllm.run import Run, create, files
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +39,10 @@ def ragged(count: int = 100) -> Examples:
 
 def order(batches: Batches) -> list[int]:
     return [int(row) for rows, _ in batches.plan for row in rows]
+
+
+def curve(run: Run) -> list[tuple[float, float]]:
+    return [(line["loss"], line["val_loss"]) for line in run.epochs]
 
 
 def test_each_epoch_has_every_row_once_in_an_order_of_its_own() -> None:
@@ -94,31 +98,37 @@ def test_only_one_batch_of_an_epoch_is_not_full() -> None:
     assert sorted(sizes)[1:] == [32] * (len(sizes) - 1)
 
 
-def test_a_stop_leaves_a_valid_model_and_going_on_ends_as_if_never_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("moment", "step", "reached"), [("on_train_batch_begin", 44, 45), ("on_test_batch_begin", 48, 48)]
+)
+def test_a_stop_leaves_a_valid_model_and_going_on_ends_as_if_never_stopped(
+    moment: str, step: int, reached: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = LinearRegression(**SMALL, epochs=30, validation="0.2", early_stopping=25)
     whole = recipe.train(name="whole")
     run = create(recipe, name="stopped")
-    before_batch = Recorder.on_train_batch_begin
+    before_batch = getattr(Recorder, moment)
 
     def ask(recorder: Recorder, batch: int, logs: Any = None) -> None:
-        recorder.writer.interrupted = recorder.progress.step == 44
+        recorder.writer.interrupted = recorder.progress.step == step
         before_batch(recorder, batch, logs)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Recorder, "on_train_batch_begin", ask)
+        patched.setattr(Recorder, moment, ask)
         run.resume()
     assert run.state == "stopped"
     stopped = run.predict([{"area": 100, "orientation": "south"}])[0]["price"]
     assert np.isfinite(stopped)
-    assert len(run.epochs) < 30
+    assert run.status["step"] == reached
+    assert len(run.epochs) == 5  # of 8 steps each; the sixth is not yet trained, or not validated
     assert run.resume().state == "completed"
     assert run.report["weights"] == whole.report["weights"]
     assert run.predict([{"area": 100, "orientation": "south"}]) != stopped  # not the model loaded before
-    assert [line["loss"] for line in run.epochs] == [line["loss"] for line in whole.epochs]
+    assert curve(run) == curve(whole)
 
 
 def test_a_stop_asked_before_the_start_holds() -> None:
-    run = create(LinearRegression(**SMALL, epochs=500), name="early")
+    run = create(LinearRegression(**SMALL, epochs=5), name="early")
     run.stop()
     assert run.resume().state == "stopped"
     assert run.resume().state == "completed"

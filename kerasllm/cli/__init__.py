@@ -15,8 +15,9 @@ from typing import Annotated, Any, NoReturn
 from cyclopts import App, CycloptsError, Group, UnusedCliTokensError
 
 from kerasllm import __version__
+from kerasllm.cli.batch import batch
 from kerasllm.cli.report import STOPPED, cell, finish, follow, line, print_scores, report, state, summary
-from kerasllm.cli.speech import Json, Name, Runs, chinese, language, option, said
+from kerasllm.cli.speech import Json, Name, Pairs, Runs, chinese, language, option, pairs, said
 from kerasllm.cli.training import add_recipes, train
 from kerasllm.cli.writing import generate
 from kerasllm.errors import InputError
@@ -41,6 +42,13 @@ app = App(
     group_arguments=Group(said("Arguments", "参数")),
 )
 app.command(train)
+app.command(
+    batch,
+    help=chinese(
+        "用多组参数多次训练一个配方，或运行一个 notebook。\n\n"
+        "全部检查之后才开始；中断后再次执行同一命令即可继续，已完成的保持不变。"
+    ),
+)
 app.command(generate(), name="generate")
 
 
@@ -97,7 +105,8 @@ def resume(run: str, /, *, runs: Runs = "", json: Json = False) -> int:
 @app.command(
     help=chinese(
         "用一次运行的模型回答若干行。\n\n"
-        "文本模型的一行就是文本；表格的一行是 JSON 对象，如 '{\"area\": 90}'，只有一列时可直接写值。"
+        "文本模型的一行就是文本；图片模型的一行是图片文件的路径；"
+        "表格的一行是 JSON 对象，如 '{\"area\": 90}'，只有一列时可直接写值。"
         "以横线开头的文本写在 -- 之后。"
     )
 )
@@ -105,19 +114,30 @@ def predict(
     run: str,
     /,
     *rows: str,
-    file: Annotated[str, option("CSV or Parquet file with the rows", "存放这些行的 CSV 或 Parquet 文件")] = "",
+    file: Annotated[
+        str,
+        option(
+            "CSV or Parquet file with the rows, or folder of pictures", "存放这些行的 CSV 或 Parquet 文件，或图片文件夹"
+        ),
+    ] = "",
     runs: Runs = "",
     json: Json = False,
 ) -> None:
     """Answer rows with a run's model.
 
-    A row of a text model is the text; of a table a JSON object such as '{"area": 90}', or a bare value
-    where there is one column. A text that begins with a dash stands after -- .
+    A row of a text model is the text; of pictures a file's path; of a table a JSON object such as
+    '{"area": 90}', or a bare value where there is one column. A text that begins with a dash stands after -- .
     """
     found = open_run(run, runs)
     if bool(rows) == bool(file):
         raise InputError("predict: give rows or --file, one of both")
-    if file:
+    if file and Path(file).is_dir():
+        from kerasllm.data.card import Notes
+        from kerasllm.data.pictures import walk
+
+        paths = [str(path) for path, _ in walk(Path(file), Notes())]
+        answers = [{"picture": path, **answer} for path, answer in zip(paths, found.predict(paths), strict=True)]
+    elif file:
         from kerasllm.data.files import read
 
         answers = found.predict(read(file).columns)
@@ -133,7 +153,13 @@ def evaluate(
     run: str,
     /,
     *,
-    data: Annotated[str, option("CSV or Parquet file with the rows", "存放这些行的 CSV 或 Parquet 文件")],
+    data: Annotated[
+        str,
+        option(
+            "CSV or Parquet file with the rows, or folder of a picture model's classes",
+            "存放这些行的 CSV 或 Parquet 文件，或图片模型的各类别文件夹",
+        ),
+    ],
     runs: Runs = "",
     json: Json = False,
 ) -> None:
@@ -165,7 +191,7 @@ def show(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
     from kerasllm.data.card import render
 
     found = open_run(run, runs)
-    print(f"{found.path}\n{found.asked['recipe']}: {state(found)}")
+    print(f"{found.path}\n{found.asked['recipe'] or found.asked['notebook']}: {state(found)}")
     for name, value in found.asked["parameters"].items():
         print(f"  {name} = {value!r}")
     if found.card:
@@ -219,7 +245,7 @@ def compare(first: str, second: str, /, *others: str, runs: Runs = "", json: Jso
     finish(json, {"runs": [summary(run) for run in found], "parameters": differing})
 
 
-@app.command(help=chinese("训练之前查看一个文件：列、编码、重复、类别、问题。"))
+@app.command(help=chinese("训练之前查看一个文件或图片文件夹：列、编码、重复、类别、问题。"))
 def card(
     file: str,
     /,
@@ -228,52 +254,29 @@ def card(
     label: Annotated[str, option("column of the labels", "标签所在的列")] = "label",
     json: Json = False,
 ) -> None:
-    """Look at a file before training on it: columns, encoding, duplicates, classes, what is wrong."""
-    from kerasllm.data import card as cards
-    from kerasllm.data import language as languages
-    from kerasllm.data import table
-    from kerasllm.data import text as texts
-    from kerasllm.data.files import read
+    """Look at a file, or folder of pictures, before training on it: columns, duplicates, classes, what is wrong."""
+    from kerasllm.data.card import render
+    from kerasllm.data.look import look
 
-    if languages.is_plain(file):
-        content = languages.language_card(file)
-        print(cards.render(content))
-        finish(json, content)
-        return
-    found = read(file)
-    is_text = {text, label} <= found.columns.keys() or (text, label) != ("text", "label")
-    content = texts.text_card(found, text, label) if is_text else table.table_card(found)
-    print(cards.render(content))
+    content = look(file, text=text, label=label)
+    print(render(content))
     finish(json, content)
 
 
-@app.command(help=chinese("用 papermill 运行配方的 notebook；执行后的 notebook 在运行的文件夹里。"))
+@app.command(help=chinese("用 papermill 运行配方的或自己的 notebook（.ipynb）；执行后的 notebook 在运行的文件夹里。"))
 def notebook(
     recipe: str,
     /,
     *,
-    p: Annotated[
-        list[tuple[str, str]] | None,
-        option(
-            "a parameter's NAME and VALUE; may be repeated",
-            "参数的名称与值；可重复",
-            name=["-p", "--parameter"],
-            negative=(),
-        ),
-    ] = None,
+    p: Pairs = None,
     name: Name = "",
     runs: Runs = "",
     json: Json = False,
 ) -> int:
-    """Run a recipe's notebook by papermill; the executed notebook lies in the run's folder."""
+    """Run a recipe's notebook, or one's own (.ipynb), by papermill; the executed one lies in the run's folder."""
     from kerasllm.notebook import execute, reserve
 
-    values: dict[str, str] = {}
-    for key, value in p or []:
-        if key in values:
-            raise InputError(f"{key} is given twice")
-        values[key] = value
-    run = reserve(recipe, values, runs=runs, name=name)
+    run = reserve(recipe, pairs(p), runs=runs, name=name)
     return follow(run, lambda: execute(run), json)
 
 

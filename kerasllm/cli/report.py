@@ -33,8 +33,6 @@ def follow(run: Run, work: Callable[[], Run], json: bool) -> int:
 
 
 def report(run: Run, json: bool) -> int:
-    for warning in run.card.get("warnings", []):
-        print(f"note: {warning}")
     print(f"{run.path}: {state(run)}")
     print_scores(run.scores)
     finish(json, summary(run))
@@ -63,8 +61,9 @@ def print_scores(scores: dict[str, Any]) -> None:
 def line(answer: dict[str, Any]) -> str:
     if "probabilities" in answer:
         likely = list(answer["probabilities"].items())[:3]
+        of = f"{answer['picture']}: " if "picture" in answer else ""
         first = answer["label"] if "label" in answer else repr(answer["next"])
-        return f"{first}  ({', '.join(f'{name} {share:.3f}' for name, share in likely)})"
+        return f"{of}{first}  ({', '.join(f'{name} {share:.3f}' for name, share in likely)})"
     return "  ".join(f"{name} {number(value)}" for name, value in answer.items())
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 FEW = 5  # rows; a class with fewer is named
+SHOWN = 12  # unreadable pictures
 
 
 class Notes:
@@ -19,7 +20,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.dropped: dict[str, int] = {}
-        self.leaked: list[int] = []  # lines of rows that are in the validation or test file too
+        self.leaked: list[Any] = []  # lines (or paths) of rows that are in the validation or test file too
         self.warnings: list[str] = []
 
     def drop(self, reason: str, count: int = 1) -> None:
@@ -27,7 +28,7 @@ class Notes:
         if count:
             self.dropped[reason] = self.dropped.get(reason, 0) + count
 
-    def leak(self, lines: Sequence[int]) -> None:
+    def leak(self, lines: Sequence[Any]) -> None:
         """Count and list rows that are left out because the validation or test file has them too."""
         self.drop("also in the validation or test file", len(lines))
         self.leaked.extend(lines)
@@ -82,9 +83,10 @@ def _some(names: Sequence[str], most: int = 8) -> str:
 def render(card: dict[str, Any]) -> str:
     """The card as lines of text."""
     found = ", ".join(
-        f"{name} {value!r}" if name == "delimiter" else str(value) for name, value in card["found"].items()
+        f"{name} {value!r}" if name == "delimiter" else f"{name} {value}" if isinstance(value, int) else str(value)
+        for name, value in card["found"].items()
     )
-    lines = [f"{card['source']}: {card['rows']} rows{f' ({found})' if found else ''}"]
+    lines = [f"{card['source']}: {card['rows']} {card.get('unit', 'rows')}{f' ({found})' if found else ''}"]
     for column in card.get("columns", []):
         note = f"; {column['note']}" if column.get("note") else ""
         missing = f", {column['missing']} missing" if column.get("missing") else ""
@@ -99,6 +101,11 @@ def render(card: dict[str, Any]) -> str:
         lines.append(f"  text: {total} characters, {distinct} distinct")
     if "lengths" in card:
         lines.append("  characters: " + ", ".join(f"{name} {value}" for name, value in card["lengths"].items()))
+    for name, sides in card.get("sides", {}).items():
+        lines.append(f"  {name}: " + ", ".join(f"{point} {value}" for point, value in sides.items()))
+    if "pixels" in card:
+        size, kind = card["pixels"]["size"], "grey" if card["pixels"]["channels"] == 1 else "RGB"
+        lines.append(f"  the network sees {size} x {size} pixels, {kind} ({card['pixels']['fit']})")
     if "target" in card:
         shown = ", ".join(f"{name} {value:g}" for name, value in card["target"].items() if name != "name")
         lines.append(f"  target {card['target']['name']}: {shown}")
@@ -106,6 +113,9 @@ def render(card: dict[str, Any]) -> str:
     lines.extend(
         f"  dropped: {count} {'row' if count == 1 else 'rows'}, {reason}" for reason, count in card["dropped"].items()
     )
+    lines.extend(f"    {line}" for line in card.get("unreadable", [])[:SHOWN])
+    if len(card.get("unreadable", [])) > SHOWN:
+        lines.append(f"    and {len(card['unreadable']) - SHOWN} more")
     if card.get("leaked"):
         shown = ", ".join(map(str, card["leaked"][:12]))
         more = f" and {len(card['leaked']) - 12} more" if len(card["leaked"]) > 12 else ""

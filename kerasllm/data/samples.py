@@ -1,4 +1,4 @@
-"""Small data sets that need no network, by name: sample:line, :houses, :diabetes, :messages and :manual."""
+"""Small data sets that need no network, by name: sample:line, :houses, :diabetes, :messages, :manual and :digits."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import random
 from collections.abc import Callable
 from importlib import resources
 from typing import Any
+
+from PIL import Image
 
 from kerasllm.errors import InputError, did_you_mean, needs
 
@@ -66,10 +68,24 @@ def manual() -> Columns:
     return {"text": [topics[name].strip() for name in sorted(topics)]}
 
 
+def digits() -> Columns:
+    """scikit-learn's digits: 1,797 handwritten ones, 8 x 8 pixels, as the bytes of PNG files."""
+    with needs("train"):
+        from sklearn.datasets import load_digits
+    bunch = load_digits()
+    pictures = []
+    for shades in bunch.images:  # 0 to 16
+        file = io.BytesIO()
+        Image.fromarray((shades * 255 / 16).round().astype("uint8")).save(file, "PNG")
+        pictures.append(file.getvalue())
+    return {"picture": pictures, "label": [str(digit) for digit in bunch.target]}
+
+
 SAMPLES: dict[str, Callable[[], Columns]] = {
     "line": line,
     "houses": houses,
     "diabetes": diabetes,
     "messages": messages,
     "manual": manual,
+    "digits": digits,
 }

@@ -46,7 +46,7 @@ def shares_and_files(validation: str, test: str) -> tuple[dict[str, float], dict
 
 
 def not_elsewhere(
-    keys: Sequence[Hashable], places: Sequence[int], others: Mapping[str, set[Any]], things: str, notes: Notes
+    keys: Sequence[Hashable], places: Sequence[Any], others: Mapping[str, set[Any]], things: str, notes: Notes
 ) -> list[int]:
     """The rows that no validation or test file has too; `places` says where a row is, for the note.
 

@@ -16,7 +16,7 @@ from kerasllm.data.card import Notes, describe_numbers
 from kerasllm.data.files import Table, read
 from kerasllm.data.splits import divide, not_elsewhere, shares_and_files
 from kerasllm.encoders import Column, TableEncoder, Target
-from kerasllm.encoders.cells import DATES, category, day, is_missing, number
+from kerasllm.encoders.cells import DATES, category, day, is_missing, number, written_number
 from kerasllm.errors import InputError, did_you_mean
 
 # A name that says "I only tell rows apart": id, user_id, customerID, 编号 …
@@ -55,7 +55,10 @@ def read_regression(
 
     shares, files = shares_and_files(validation, test)
     others = {name: _with_target(read(file), target, notes, f", in the {name} file") for name, file in files.items()}
-    features = {name: _checked(other, columns) for name, (other, _) in others.items()}
+    features = {
+        name: _checked(_strays_noted(other, columns, notes, f", in the {name} file"), columns)
+        for name, (other, _) in others.items()
+    }
     names = [column.name for column in columns]
     keys = _row_keys(whole.columns, names, truth)
     other_keys = {name: set(_row_keys(features[name], names, others[name][1])) for name in others}
@@ -70,7 +73,9 @@ def read_regression(
     train = whole.take(rows["train"])
     columns = _learned(train, columns, report)
     if not columns:
-        raise InputError(f"{table.source}: no usable column beside {target!r}: {'; '.join(_dropped(report))}")
+        raise InputError(
+            f"{table.source}: no usable column beside {target!r}: {'; '.join(_dropped(report)) or 'it is the only one'}"
+        )
     values = [truth[row] for row in rows["train"]]
     if min(values) == max(values):
         raise InputError(
@@ -123,7 +128,7 @@ def infer(table: Table, target: str, forced: dict[str, str], notes: Notes) -> tu
         present = [cell for cell in cells if not is_missing(cell)]
         distinct, missing = len(set(present)), len(cells) - len(present)
         if name == target:
-            column, kind, note = None, "target", ""
+            column, kind, note = None, "target", _reading(present)
         else:
             column, note = _column(table, name, present, forced.get(name, ""), notes)
             kind = column.kind if column else "dropped"
@@ -145,14 +150,15 @@ def _column(table: Table, name: str, present: list[Any], forced: str, notes: Not
     if distinct < 2 and (len(present) == len(table) or not strays):
         return None, "one value only"
     if not forced and distinct > 0.9 * len(present) and IDENTIFIER.search(name):
-        return None, "an identifier: it only tells rows apart"
+        return None, "an identifier: it only tells rows apart (name it in `numeric` to use it)"
     if forced == "numeric" and strays:
         raise InputError(_stray(table, name))
     if forced != "categorical" and strays <= STRAY * len(present):
-        note = f"{strays} cells that are no numbers count as missing" if strays else ""
+        said = [_reading(present)]
         if strays:
-            notes.warn(f"{_stray(table, name)}; {note} (or name the column in `categorical`)")
-        return Column(name, "number"), note
+            said.append(f"{strays} cells that are no numbers count as missing")
+            notes.warn(f"{_stray(table, name)}; {said[1]} (or name the column in `categorical`)")
+        return Column(name, "number"), "; ".join(filter(None, said))
     if not forced:
         for layout in DATES:
             if all(day(cell, layout) is not None for cell in present):
@@ -162,6 +168,12 @@ def _column(table: Table, name: str, present: list[Any], forced: str, notes: Not
         return None, f"{TEXTS}: most rows have a value of their own"
     note = f"the {MOST_CATEGORIES} most frequent of {counts}" if counts > MOST_CATEGORIES else ""
     return Column(name, "category"), note
+
+
+def _reading(cells: list[Any]) -> str:
+    """What the card says of numbers that are written with signs."""
+    example = written_number(cells)
+    return f"cells such as {example!r} are read as {number(example):.12g}" if example else ""
 
 
 def _learned(train: Table, columns: Sequence[Column], report: list[dict[str, Any]]) -> list[Column]:
@@ -195,7 +207,7 @@ def _fits_32_bits(values: Sequence[float], place: str) -> None:
     if np.std(values) and abs(np.mean(values)) / np.std(values) > MOST_OFFSET:
         raise InputError(
             f"{place}: its values differ by {np.std(values):.3g} around {np.mean(values):.6g}, too little for 32-bit "
-            "arithmetic; subtract a constant from it"
+            "arithmetic; subtract a constant from it, or leave the column out (drop)"
         )
     if np.abs(values).max() > 1e30:
         raise InputError(f"{place}: {np.abs(values).max():.3g} is too large for 32-bit arithmetic; use a larger unit")
@@ -233,14 +245,25 @@ def _checked(table: Table, columns: Sequence[Column]) -> dict[str, list[Any]]:
     """The table's columns, after every cell of the columns that a model uses was checked, with its line."""
     for column in columns:
         cells = table.column(column.name)
-        if column.kind == "category":
-            continue
-        for row, cell in enumerate(cells):
-            good = day(cell, column.layout) if column.kind == "date" else number(cell)
-            if good is None and not is_missing(cell):
-                wanted = f"a date like {column.layout}" if column.kind == "date" else "a number"
-                raise InputError(f"{table.place(row, column.name)}: {cell!r} is not {wanted}")
+        for row, cell in enumerate(cells if column.kind != "category" else ()):
+            try:
+                column.read(cell)
+            except ValueError as error:
+                raise InputError(f"{table.place(row, column.name)}: {error}") from None
     return table.columns
+
+
+def _strays_noted(table: Table, columns: Sequence[Column], notes: Notes, where: str) -> Table:
+    """A validation or test file by the training file's rule: few cells that are no numbers count as missing."""
+    few = []
+    for column in columns:
+        if column.kind == "number":
+            cells = table.column(column.name)
+            strays = sum(not is_missing(cell) and number(cell) is None for cell in cells)
+            if 0 < strays <= STRAY * len(cells):
+                few.append(column)
+                notes.warn(f"{_stray(table, column.name)}; {strays} such cells{where} count as missing")
+    return _without_strays(table, few)
 
 
 def _stray(table: Table, name: str) -> str:
@@ -283,9 +306,9 @@ def _row_keys(
 
 
 def _key(cell: Any) -> Any:
-    """A cell to compare by: 1, 1.0 and "1" are equal, and so are all missing ones."""
+    """A cell to compare by: 1, 1.0 and "1" are equal, and so are all missing ones, and a category however spaced."""
     value = number(cell)
-    return value if value is not None else None if is_missing(cell) else cell
+    return value if value is not None else None if is_missing(cell) else category(cell)
 
 
 def _dropped(report: Sequence[dict[str, Any]]) -> list[str]:

@@ -1,7 +1,7 @@
-"""Between a person's rows and a network's arrays: text -> ids, columns -> numbers, labels, targets and back.
+"""Between a person's rows and a network's arrays: text -> ids, columns -> numbers, pictures -> pixels, and back.
 
-Training and the light runtime share this room: it needs numpy and tokenizers only. Every encoder is saved as JSON in
-the run folder, and nothing is pickled.
+Training and the light runtime share this room: it needs numpy, tokenizers and Pillow only. Every encoder is saved as
+JSON in the run folder, and nothing is pickled.
 """
 
 from __future__ import annotations
@@ -11,16 +11,31 @@ from typing import Any
 
 from kerasllm.encoders.answers import Labels, Target
 from kerasllm.encoders.language import LanguageEncoder, NextToken
+from kerasllm.encoders.pictures import PictureEncoder
 from kerasllm.encoders.table import Column, TableEncoder
 from kerasllm.encoders.text import TextEncoder
+from kerasllm.encoders.tokens import TokenEncoder
 from kerasllm.errors import InputError
 
-__all__ = ["Column", "Labels", "LanguageEncoder", "NextToken", "TableEncoder", "Target", "TextEncoder", "load"]
+__all__ = [
+    "Column",
+    "Labels",
+    "LanguageEncoder",
+    "NextToken",
+    "PictureEncoder",
+    "TableEncoder",
+    "Target",
+    "TextEncoder",
+    "TokenEncoder",
+    "load",
+]
+INPUTS = (TableEncoder, TextEncoder, TokenEncoder, LanguageEncoder, PictureEncoder)
+ANSWERS = (Labels, Target, NextToken)
 
 
 def load(folder: Path) -> tuple[Any, Any]:
     """The input's encoder and the answer's decoder that a run's folder (or a bundle) holds."""
-    return _first(folder, TableEncoder, TextEncoder, LanguageEncoder), _first(folder, Labels, Target, NextToken)
+    return _first(folder, *INPUTS), _first(folder, *ANSWERS)
 
 
 def _first(folder: Path, *kinds: Any) -> Any:

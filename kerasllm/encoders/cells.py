@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -28,17 +29,40 @@ def is_missing(cell: Any) -> bool:
         return True
 
 
+# -$1,234.50, ¥3,000, 12%, 5元: after NFKC, which makes full-width signs plain ones.
+WRITTEN = re.compile(r"\s*([-+]?)\s*[$¥€£]?\s*((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)\s*[%元]?\s*", re.ASCII)
+
+
 def number(cell: Any) -> float | None:
-    """A cell as a finite number, full-width digits too, or None."""
+    """A cell as a finite number, or None; full-width digits, a currency's sign, thousands' commas and % may be in it.
+
+    12% is 12: a column's unit is its own.
+    """
     if isinstance(cell, str):
         if "_" in cell:  # Python's 1_000; in a file it is a code
             return None
         cell = cell if cell.isascii() else unicodedata.normalize("NFKC", cell)
     try:
         value = float(cell)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, OverflowError):
         return None
+    except ValueError:
+        written = WRITTEN.fullmatch(cell)
+        if not written:
+            return None
+        value = float("".join(written.groups()).replace(",", ""))
     return value if math.isfinite(value) else None
+
+
+def written_number(cells: Iterable[Any]) -> str:
+    """The first cell that is a number only without its signs, or ""."""
+    for cell in cells:
+        if isinstance(cell, str) and number(cell) is not None:
+            try:
+                float(cell)
+            except ValueError:
+                return cell
+    return ""
 
 
 def day(cell: Any, layout: str) -> float | None:
@@ -79,6 +103,10 @@ def texts(given: Any, column: str) -> list[str]:
         text = row[column] if isinstance(row, Mapping) else row
         if not isinstance(text, str):
             raise InputError(f"row {place}: {text!r} is no text")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InputError(f"row {place}: {text!r} holds half a character (a lone surrogate)") from None
         found.append(text)
     return found
 

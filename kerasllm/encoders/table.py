@@ -24,6 +24,13 @@ class Column:
     layout: str = ""
     categories: tuple[str, ...] = ()  # from place 1; 0 is what training never saw; "" a missing cell
 
+    def read(self, cell: Any) -> float | None:
+        """A cell of a number or a date as a number, None where missing; else ValueError says what is wanted."""
+        value = day(cell, self.layout) if self.kind == "date" else number(cell)
+        if value is None and not is_missing(cell):
+            raise ValueError(f"{cell!r} is not {f'a date like {self.layout}' if self.layout else 'a number'}")
+        return value
+
 
 class TableEncoder:
     """Columns -> `numbers` (rows, numbers and dates) float32, and `categories` (rows, categories) int32.
@@ -88,13 +95,11 @@ class TableEncoder:
     def _numbers(column: Column, cells: Sequence[Any]) -> np.ndarray:
         values = np.empty(len(cells))
         for row, cell in enumerate(cells):
-            value = day(cell, column.layout) if column.kind == "date" else number(cell)
-            if value is None:
-                if not is_missing(cell):
-                    wanted = f"a date like {column.layout}" if column.kind == "date" else "a number"
-                    raise InputError(f"row {row + 1}, column {column.name!r}: {cell!r} is not {wanted}")
-                value = column.fill
-            values[row] = value
+            try:
+                value = column.read(cell)
+            except ValueError as error:
+                raise InputError(f"row {row + 1}, column {column.name!r}: {error}") from None
+            values[row] = column.fill if value is None else value
         return values
 
     @staticmethod

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from kerasllm.data.card import render
 from kerasllm.run.folder import Run
 
 LOOK = 0.25  # seconds between two looks
@@ -68,8 +69,10 @@ def draw(run: Run, until: threading.Event | None = None) -> None:
     if sys.stdout.isatty():
         _draw_live(run, until)
         return
-    phase, old = "", bool(run.epochs)
+    phase, old, card = "", bool(run.epochs), ""
     for look in watch(run, until=until):
+        if not card and (card := _card(run)):
+            print(card, flush=True)
         for epoch in () if old else look["epochs"]:
             if _is_shown(epoch["epoch"], look["status"].get("epochs", 1)):
                 print(_epoch(epoch), flush=True)
@@ -85,8 +88,10 @@ def _draw_live(run: Run, until: threading.Event | None) -> None:
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}")
     with Progress(*columns) as progress:
         task = progress.add_task("queued", total=None, left="")
-        old = bool(run.epochs)
+        old, card = bool(run.epochs), ""
         for look in watch(run, until=until):
+            if not card and (card := _card(run)):
+                progress.console.print(card, markup=False, highlight=False)
             status = look["status"]
             for epoch in () if old else look["epochs"]:
                 if _is_shown(epoch["epoch"], status.get("epochs", 1)):
@@ -98,6 +103,10 @@ def _draw_live(run: Run, until: threading.Event | None) -> None:
             left = f"{_duration(status['eta'])} left" if status.get("eta") is not None else ""
             done, total = status.get("step"), status.get("steps")
             progress.update(task, description=words, completed=done, total=total, left=left)
+
+
+def _card(run: Run) -> str:
+    return render(run.card) if run.card else ""
 
 
 def _is_shown(epoch: int, epochs: int) -> bool:

@@ -9,19 +9,20 @@ import numpy as np
 
 from kerasllm.data import Examples, Ragged
 
-LENGTHS = 3  # fixed lengths at most: each is a compilation under XLA
+LENGTHS = 3  # fixed lengths: each is a compilation under XLA
 
 
 class Batches(keras.utils.PyDataset):
     """What `model.fit` is fed on every backend: (inputs, targets) or (inputs, targets, weights)."""
 
-    def __init__(self, examples: Examples, batch_size: int, seed: int | None = None) -> None:
-        """Shuffle by `seed`; None keeps the order (of lengths, where they differ)."""
+    def __init__(self, examples: Examples, batch_size: int, seed: int | None = None, *, lengths: int = LENGTHS) -> None:
+        """Shuffle by `seed`; None keeps the order (of lengths, where they differ). `lengths` padded ones at most."""
         super().__init__()
         self.examples = examples
         self._size = batch_size
         self._seed = seed
         self._lengths = _lengths(examples.inputs)
+        self._most = lengths
         self._looking = True
         self.begin(0)
 
@@ -78,7 +79,7 @@ class Batches(keras.utils.PyDataset):
         """(rows, padded length) of each batch; what does not fill a batch moves up to the next length."""
         if self._lengths is None:
             return [(order[place : place + self._size], 0) for place in range(0, len(order), self._size)]
-        edges = _edges(self._lengths)
+        edges = _edges(self._lengths, self._most)
         bucket = np.searchsorted(edges, self._lengths[order])
         plan: list[tuple[np.ndarray, int]] = []
         rest = order[:0]
@@ -97,10 +98,10 @@ def _lengths(inputs: dict[str, np.ndarray | Ragged]) -> np.ndarray | None:
     return None
 
 
-def _edges(lengths: np.ndarray) -> np.ndarray:
-    """The longest text's length, its half, its quarter …: at most LENGTHS padded lengths, multiples of 8.
+def _edges(lengths: np.ndarray, most: int) -> np.ndarray:
+    """From the longest text's length to its quarter in equal ratios: `most` padded lengths, multiples of 8.
 
     Coarse on purpose: a text's length often goes with its class, and batches of one length each learn worse.
     """
-    halves = lengths.max() / 2.0 ** np.arange(LENGTHS)
-    return np.unique(-(-halves // 8) * 8).astype(int)
+    parts = lengths.max() * 4.0 ** -np.linspace(0, 1, most)
+    return np.unique(-(-parts // 8) * 8).astype(int)

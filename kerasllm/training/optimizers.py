@@ -12,10 +12,10 @@ from kerasllm.recipe import Recipe
 
 def optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
     """The recipe's optimizer with its learning rate's schedule over `steps` batches."""
-    rate: Any = recipe.learning_rate
+    rate: Any = recipe.peak_rate()
     warmup = round(recipe.warmup * steps)
     if recipe.schedule != "constant" or warmup:
-        rate = LearningRate(recipe.learning_rate, recipe.schedule, steps, warmup)
+        rate = LearningRate(recipe.peak_rate(), recipe.schedule, steps, warmup)
     kinds = {
         "adam": keras.optimizers.Adam,
         "adamw": keras.optimizers.AdamW,
@@ -32,7 +32,40 @@ def optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
         options["momentum"] = recipe.momentum
     # AdamW has a decay of its own by default: 0 must mean none.
     options["weight_decay"] = recipe.weight_decay if recipe.optimizer == "adamw" else recipe.weight_decay or None
-    return kinds[recipe.optimizer](**options)
+    kind = kinds[recipe.optimizer]
+    made = type(kind.__name__, (PerWeight, kind), {"recipe": recipe})(**options)
+    if recipe.weight_decay:  # pulling these to 0 regularizes nothing
+        made.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    return made
+
+
+class PerWeight:
+    """Gives each weight its own share of the learning rate, in its step and in its decay, on every backend.
+
+    Scaling the gradients would not do: Adam's steps do not depend on their scale.
+    """
+
+    recipe: Recipe
+    weight_decay: float | None
+
+    def _backend_update_step(self, grads: list[Any], variables: list[Any], rate: Any) -> None:
+        for share, places in self._by_share(variables).items():
+            some = [grads[place] for place in places], [variables[place] for place in places]
+            super()._backend_update_step(*some, rate if share == 1 else rate * share)  # type: ignore[misc]
+
+    def _apply_weight_decay(self, variables: list[Any]) -> None:
+        whole = self.weight_decay
+        for share, places in self._by_share(variables).items():
+            self.weight_decay = whole * share if whole else whole
+            super()._apply_weight_decay([variables[place] for place in places])  # type: ignore[misc]
+        self.weight_decay = whole
+
+    def _by_share(self, variables: list[Any]) -> dict[float, list[int]]:
+        """Each share that occurs -> the places of its variables."""
+        found: dict[float, list[int]] = {}
+        for place, variable in enumerate(variables):
+            found.setdefault(self.recipe.rate_of(variable.path), []).append(place)
+        return found
 
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):

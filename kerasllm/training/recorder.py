@@ -146,7 +146,7 @@ class Recorder(keras.callbacks.Callback):
     def _cause(self) -> str:
         recipe = self._recipe
         penalties = " and ".join(f"{name} {value:g}" for name in ("l1", "l2") if (value := getattr(recipe, name)))
-        rate = f"the learning rate {recipe.learning_rate:g}"
+        rate = f"the learning rate {recipe.peak_rate():g}"
         return f"{rate}, or {penalties}, is" if penalties else f"{rate} is"
 
     def _stop(self) -> NoReturn:

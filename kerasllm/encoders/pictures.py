@@ -1,0 +1,196 @@
+"""Pictures -> pixels: a file, bytes, Pillow image or array, upright, on white, in one size."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import struct
+import tempfile
+import warnings
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from kerasllm.errors import InputError, did_you_mean
+
+Fit = Literal["crop", "pad", "stretch"]
+Answer = TypeVar("Answer")
+
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # no format that runs a program
+LARGEST = 89_478_485  # pixels, Pillow's own bound; a small file can unpack to more than the memory holds
+MEMORY = 1 << 29  # bytes of pixels kept in memory; more of them lie in a temporary file
+CHUNK = 1024  # pictures decoded at a time
+BROKEN = (OSError, SyntaxError, ValueError, LookupError, TypeError, OverflowError, EOFError, struct.error, zlib.error)
+
+
+class UnreadableError(Exception):
+    """Why a picture cannot be read, in a few words without its name."""
+
+
+def opened(picture: Any) -> Image.Image:
+    """A path, bytes, Pillow image or (H, W), (H, W, 1, 3 or 4) array of uint8 as a Pillow image, not yet decoded."""
+    if isinstance(picture, Image.Image):
+        image = picture
+    elif isinstance(picture, np.ndarray):
+        image = _from_array(picture)
+    elif not isinstance(picture, (str, Path, bytes)):
+        raise UnreadableError(f"{type(picture).__name__} is no path, bytes, Pillow image or array")
+    else:
+        try:
+            image = Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=FORMATS)
+        except FileNotFoundError:
+            raise UnreadableError("no such file") from None
+        except IsADirectoryError:
+            raise UnreadableError("a folder; name the pictures in it") from None
+        except Image.DecompressionBombError as error:
+            raise UnreadableError(f"a decompression bomb? {error}") from None
+        except UnidentifiedImageError:
+            empty = not picture if isinstance(picture, bytes) else not os.path.getsize(picture)
+            reason = "empty" if empty else f"no picture, or none of {', '.join(FORMATS)}"
+            raise UnreadableError(reason) from None
+        except BROKEN as error:
+            raise UnreadableError(_words(error)) from None
+    if image.width * image.height > LARGEST:
+        raise UnreadableError(f"{image.width} x {image.height} pixels, more than {LARGEST}: a decompression bomb?")
+    return image
+
+
+def is_grey(image: Image.Image) -> bool:
+    """Whether its mode holds no colour."""
+    return image.mode in ("1", "L", "LA", "La") or image.mode.startswith("I")
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """(width, height) after the turn that a camera noted."""
+    try:
+        turned = image.getexif().get(0x0112) in (5, 6, 7, 8)
+    except BROKEN:
+        turned = False
+    return (image.height, image.width) if turned else image.size
+
+
+class PictureEncoder:
+    """Pictures -> `pixels` (rows, size, size, channels) uint8: upright by EXIF, transparency on white, grey or RGB.
+
+    `fit` says how a picture becomes a square: crop its middle, pad it with white, or stretch it. A row is a path, the
+    bytes of a file, a Pillow image or an array; or a mapping that holds one as `picture`.
+    """
+
+    FILE = "pixels.json"
+    COLUMN = "picture"
+
+    def __init__(self, size: int, channels: int, fit: Fit = "crop"):
+        self.size, self.channels, self.fit = size, channels, fit
+
+    def rows(self, given: Any) -> list[Any]:
+        """A picture, pictures, an array of them, a DataFrame or columns with `picture`, or mappings -> pictures."""
+        if hasattr(given, "columns") or isinstance(given, Mapping):
+            return list(_column(given, self.COLUMN))
+        if isinstance(given, np.ndarray):
+            single = given.ndim == 2 or (given.ndim == 3 and given.shape[-1] in (1, 3, 4))
+            return [given] if single else list(given)
+        if isinstance(given, (str, Path, bytes, Image.Image)):
+            return [given]
+        return [_column(row, self.COLUMN) if isinstance(row, Mapping) else row for row in given]
+
+    def encode(self, pictures: Sequence[Any]) -> dict[str, np.ndarray]:
+        """All pictures' pixels; one that cannot be read raises InputError. Beyond MEMORY they lie in a file."""
+
+        def pixels(numbered: tuple[int, Any]) -> np.ndarray:
+            try:
+                return self.pixels(numbered[1])
+            except UnreadableError as error:
+                raise InputError(f"{named(*numbered)}: {error}") from None
+
+        shape = (len(pictures), self.size, self.size, self.channels)
+        decoded = each(pixels, list(enumerate(pictures, 1)))
+        if np.prod(shape, dtype="int64") <= MEMORY:
+            found = np.empty(shape, "uint8")
+            for place, one in enumerate(decoded):
+                found[place] = one
+            return {"pixels": found}
+        with tempfile.TemporaryFile() as file:  # it has no name, and is gone with the process, however that ends
+            for one in decoded:
+                file.write(one.tobytes())
+            file.flush()
+            return {"pixels": np.memmap(file, "uint8", "r", shape=shape)}
+
+    def pixels(self, picture: Any) -> np.ndarray:
+        """One picture's (size, size, channels); UnreadableError says why there are none."""
+        image = opened(picture)
+        try:
+            image.draft(None, (4 * self.size, 4 * self.size))  # a large JPEG need not be unpacked whole
+            image = _plain(ImageOps.exif_transpose(image), self.channels)
+            square = (self.size, self.size)
+            if self.fit == "crop":
+                image = ImageOps.fit(image, square, Image.Resampling.BILINEAR)
+            elif self.fit == "pad":
+                white = 255 if self.channels == 1 else (255, 255, 255)
+                image = ImageOps.pad(image, square, Image.Resampling.BILINEAR, white)
+            else:
+                image = image.resize(square, Image.Resampling.BILINEAR)
+        except BROKEN as error:
+            raise UnreadableError(_words(error)) from None
+        return np.asarray(image, "uint8").reshape(self.size, self.size, self.channels)
+
+    def files(self) -> dict[str, str]:
+        """What to save, by file name."""
+        return {self.FILE: json.dumps({"size": self.size, "channels": self.channels, "fit": self.fit}, indent=1)}
+
+    @classmethod
+    def load(cls, folder: Path) -> PictureEncoder:
+        """Read pixels.json."""
+        return cls(**json.loads((folder / cls.FILE).read_text("utf-8")))
+
+
+def each(work: Callable[[Any], Answer], pictures: Sequence[Any]) -> Iterator[Answer]:
+    """`work(picture)` of each, in order, several at a time; Pillow's warnings are not shown."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(pictures), CHUNK):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                chunk = list(pool.map(work, pictures[start : start + CHUNK]))
+            yield from chunk
+
+
+def named(row: int, picture: Any) -> str:
+    """A picture's name for an error: its path, or its row."""
+    return str(picture) if isinstance(picture, (str, Path)) else f"row {row}"
+
+
+def _column(given: Any, name: str) -> Any:
+    if name not in given:
+        raise InputError(f"no column {name!r}{did_you_mean(name, map(str, given))}")
+    return given[name]
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    if array.dtype != "uint8":
+        raise UnreadableError(f"an array of {array.dtype}; give uint8 pixels of 0 to 255")
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[:, :, 0]
+    if not array.size or not (array.ndim == 2 or (array.ndim == 3 and array.shape[-1] in (3, 4))):
+        raise UnreadableError(f"an array of shape {array.shape}; give (height, width) or (height, width, 3)")
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _plain(image: Image.Image, channels: int) -> Image.Image:
+    """Grey or RGB with 8 bits, transparency on white."""
+    if image.mode.startswith("I"):  # 16 bits; Pillow would cut them off at 255
+        image = Image.fromarray((np.asarray(image).astype("int64").clip(0, 65535) // 257).astype("uint8"))
+    if image.mode == "F":
+        raise UnreadableError("its pixels are floats; save it with 8 or 16 bits")
+    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("L" if channels == 1 else "RGB")
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, OSError) and str(error) else f"damaged ({type(error).__name__})"

@@ -1,0 +1,91 @@
+"""What a pretrained encoder is: its sizes, and what every kind of preset can tell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+
+from kerasllm.errors import InputError
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The arguments of `kerasllm.models.bert` that a checkpoint fixes."""
+
+    vocabulary_size: int
+    depth: int
+    width: int
+    heads: int
+    feedforward: int
+    positions: int
+    activation: str
+    epsilon: float
+
+
+class Preset(Protocol):
+    """A pretrained encoder in a directory."""
+
+    place: Path
+
+    @property
+    def architecture(self) -> Architecture:
+        """Its sizes."""
+
+    def tokenizer(self) -> Tokenizer:
+        """Its tokenizer, which neither cuts nor pads."""
+
+    def weights(self, depth: int) -> dict[str, np.ndarray]:
+        """The arrays of its first `depth` layers, float32, by the weights' paths in `kerasllm.models.bert`."""
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A file of a preset's directory."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"preset: {path.parent} has no {path.name}") from None
+    except ValueError as error:
+        raise InputError(f"preset: {path} is no JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"preset: {path} holds no JSON object")
+    return content
+
+
+def setting(config: Mapping[str, Any], name: str, path: Path) -> Any:
+    """A setting that a preset's config.json must have."""
+    if name not in config:
+        raise InputError(f"preset: {path} does not tell {name!r}; is it of an encoder of BERT's kind?")
+    return config[name]
+
+
+def fitting(tokenizer: Tokenizer, sizes: Architecture, path: Path) -> Tokenizer:
+    """The tokenizer from `path`, after a look whether the network has a place for each of its tokens."""
+    known = tokenizer.get_vocab_size()
+    if known > sizes.vocabulary_size:
+        raise InputError(
+            f"preset: {path} knows {known} tokens, the network {sizes.vocabulary_size}; are they of one model?"
+        )
+    return tokenizer
+
+
+def word_piece(vocabulary: list[str], *, lowercase: bool, strip_accents: bool | None = None) -> Tokenizer:
+    """BERT's tokenizer from the lines of its vocabulary; `strip_accents` None: as `lowercase`."""
+    places = {token: place for place, token in enumerate(vocabulary)}
+    for token in ("[UNK]", "[CLS]", "[SEP]"):
+        if token not in places:
+            raise InputError(f"preset: the vocabulary has no {token}; is it a BERT's?")
+    tokenizer = Tokenizer(models.WordPiece(places, unk_token="[UNK]", max_input_chars_per_word=100))
+    tokenizer.add_special_tokens([token for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]") if token in places])
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=strip_accents)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[(token, places[token]) for token in ("[CLS]", "[SEP]")]
+    )
+    tokenizer.decoder = decoders.WordPiece()
+    return tokenizer

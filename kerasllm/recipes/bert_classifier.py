@@ -1,0 +1,269 @@
+"""bert_classifier: which class a text belongs to, by a pretrained Transformer encoder."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import model_validator
+
+from kerasllm.errors import InputError
+from kerasllm.parameters import parameter, with_default
+from kerasllm.tasks import Classifier
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerasllm.data import Data, Examples, Rows
+    from kerasllm.presets import Preset
+    from kerasllm.training.batches import Batches
+
+# When a parameter is 0: with a preset, and from scratch.
+RATES = (2e-4, 1e-3)
+FEWEST_EPOCHS, FEWEST_STEPS = (3, 3), (600, 800)
+LENGTHS = 6  # padded lengths of the batches: padding costs more here than anywhere
+FROM_SCRATCH = {"width": 128, "heads": 4, "vocabulary_size": 20_000}
+DEPTH = 2  # from scratch
+
+
+class BertClassifier(Classifier):
+    """Tell the class of a text by fine-tuning a pretrained BERT encoder.
+
+    Mirrors the documents' BERT classifier (bert-base-chinese, Adam 1e-5, 3 epochs). A preset is what makes it good; the
+    small encoder from scratch needs no network, and more texts than most people have: see docs/benchmarks.md.
+    """
+
+    zh: ClassVar[str] = "微调预训练的 BERT 编码器，判断文本属于哪一类。"
+
+    data: str = with_default(Classifier, "data", "sample:messages")
+    text: str = parameter("text", "column of the texts", "文本所在的列", group="data", kind="column")
+    label: str = parameter("label", "column of the labels", "标签所在的列", group="data", kind="column")
+    preset: str = parameter(
+        "",
+        "pretrained encoder: a Hugging Face or KerasHub directory, hf://user/model, or a KerasHub preset's name; "
+        "empty: a small one from scratch",
+        "预训练编码器：Hugging Face 或 KerasHub 目录、hf://用户/模型，或 KerasHub 预设名；空则从零训练一个小编码器",
+        group="network",
+    )
+    epochs: int = parameter(
+        0,
+        f"passes over the training rows; 0: {FEWEST_EPOCHS[0]}, or what {FEWEST_STEPS[0]} steps take "
+        f"({FEWEST_STEPS[1]} from scratch)",
+        f"遍历训练数据的次数；0 为 {FEWEST_EPOCHS[0]} 次，或达到 {FEWEST_STEPS[0]} 步（从零为 {FEWEST_STEPS[1]} 步）",
+        group="training",
+        ge=0,
+        le=100_000,
+    )
+    learning_rate: float = parameter(
+        0.0,
+        f"step size of the optimizer; 0: {RATES[0]:g}, or {RATES[1]:g} from scratch",
+        f"优化器的步长；0 为 {RATES[0]:g}，从零训练时为 {RATES[1]:g}",
+        group="training",
+        ge=0,
+        le=10,
+    )
+    layer_decay: float = parameter(
+        0.9,
+        "learning rate of a layer as a share of the layer's above it; 1: all the same",
+        "每一层的学习率与其上一层之比；1 为各层相同",
+        group="training",
+        gt=0,
+        le=1,
+        advanced=True,
+    )
+    warmup: float = with_default(Classifier, "warmup", 0.1)
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = with_default(Classifier, "optimizer", "adamw")
+    weight_decay: float = with_default(Classifier, "weight_decay", 0.01)
+    clipnorm: float = with_default(Classifier, "clipnorm", 1.0)
+    max_length: int = parameter(
+        64,
+        "tokens of one text at most; what comes after is cut off",
+        "每条文本最多的词元数，超出部分截去",
+        group="network",
+        unit="tokens",
+        ge=3,
+        le=8192,
+    )
+    pooling: Literal["mean", "first"] = parameter(
+        "mean",
+        "what stands for the text: the mean of its tokens, or the first token",
+        "代表整条文本的向量：各词元的平均，或第一个词元",
+        group="network",
+    )
+    dropout: float = parameter(
+        0.1, "share of hidden numbers and attention left out at each step", "每一步随机忽略的隐藏值与注意力的比例",
+        group="network", ge=0, lt=1,
+    )  # fmt: skip
+    frozen: int = parameter(
+        0,
+        "lower layers kept as the preset has them, and the embeddings with them; 0: all are trained",
+        "保持预训练权重不变的下部层数（连同词嵌入）；0 为全部训练",
+        group="network",
+        ge=0,
+        le=1000,
+    )
+    depth: int = parameter(
+        0,
+        f"encoder layers, the lowest of the preset's; 0: all of them, or {DEPTH} from scratch",
+        f"编码器层数，取预训练模型的下部；0 为全部，从零训练时为 {DEPTH}",
+        group="network",
+        ge=0,
+        le=1000,
+        advanced=True,
+    )
+    width: int = parameter(
+        FROM_SCRATCH["width"],
+        "numbers per token, from scratch",
+        "每个词元的向量长度（从零训练时）",
+        group="network",
+        ge=1,
+        le=8192,
+        advanced=True,
+    )
+    heads: int = parameter(
+        FROM_SCRATCH["heads"],
+        "attention heads, from scratch; they divide the width",
+        "注意力头数（从零训练时），须整除向量长度",
+        group="network",
+        ge=1,
+        le=256,
+        advanced=True,
+    )
+    vocabulary_size: int = parameter(
+        FROM_SCRATCH["vocabulary_size"],
+        "tokens known at most, from scratch",
+        "最多保留的词元数（从零训练时）",
+        group="network",
+        ge=6,
+        le=5_000_000,
+        advanced=True,
+    )
+
+    @model_validator(mode="after")
+    def _fits_the_preset(self) -> Self:
+        if self.preset:
+            for name, default in FROM_SCRATCH.items():
+                if getattr(self, name) != default:
+                    raise ValueError(f"{name} is for an encoder from scratch; preset {self.preset!r} has its own")
+        elif self.frozen:
+            raise ValueError("frozen keeps a preset's layers, and there is no preset: name one, or set frozen=0")
+        if self.width % self.heads:
+            raise ValueError(f"heads: {self.heads} do not divide the width {self.width}")
+        return self
+
+    def files(self) -> dict[str, str]:
+        """The preset's directory counts among them."""
+        return super().files() | ({"preset": self.preset} if Path(self.preset or " ").is_dir() else {})
+
+    def read(self, source: Any = None) -> Data:
+        """Clean, split, learn the classes; take the preset's tokenizer, or learn one."""
+        from kerasllm.data.text import read_classification
+        from kerasllm.encoders import TokenEncoder
+
+        def fit(texts: Any) -> TokenEncoder:
+            if self._pretrained:
+                return TokenEncoder(self._pretrained.tokenizer(), self.text, self.max_length)
+            return TokenEncoder.fit(texts, self.text, size=self.vocabulary_size, max_length=self.max_length)
+
+        if self._pretrained:
+            self._check(self._pretrained)
+        data = read_classification(
+            self.data if source is None else source,
+            text=self.text,
+            label=self.label,
+            validation=self.validation,
+            test=self.test,
+            seed=self.seed,
+            fit=fit,
+        )
+        encoder: Any = data.encoder
+        if cut := encoder.count_cut(data.train.features):
+            data.card["warnings"].append(
+                f"{cut} of {len(data.train)} training texts are cut to {self.max_length} tokens; max_length keeps more"
+            )
+        return data
+
+    def labelled(self, source: Any, encoder: Any, decoder: Any) -> Rows:
+        """Texts with a label that training knew."""
+        from kerasllm.data.text import labelled
+
+        return labelled(source, self.text, self.label, decoder)
+
+    def passes(self, steps: int, data: Any) -> int:
+        """Small files are gone over more often."""
+        kind = 0 if self.preset else 1
+        return self.epochs or max(FEWEST_EPOCHS[kind], math.ceil(FEWEST_STEPS[kind] / steps))
+
+    def peak_rate(self) -> float:
+        """Gentler to what was learned before."""
+        return self.learning_rate or RATES[0 if self.preset else 1]
+
+    def rate_of(self, path: str) -> float:
+        """Lower layers know more of language and less of the task: they move less (Howard and Ruder 2018, 3.2)."""
+        from kerasllm.models.bert import level
+
+        return self.layer_decay ** (self._layers + 1 - level(path, self._layers))
+
+    def batches(self, examples: Examples, seed: int | None = None) -> Batches:
+        """Of more lengths than usual."""
+        from kerasllm.training.batches import Batches
+
+        return Batches(examples, self.batch_size, seed, lengths=LENGTHS)
+
+    def build(self, data: Any) -> keras.Model:
+        """The preset's encoder, or a small one, with a head for the classes."""
+        from dataclasses import asdict
+
+        from kerasllm.models.bert import bert
+
+        weights = {}
+        if self._pretrained:
+            sizes: dict[str, Any] = asdict(self._pretrained.architecture) | {"depth": self._layers}
+            weights = self._pretrained.weights(self._layers)
+        else:
+            sizes = {
+                "vocabulary_size": data.encoder.tokenizer.get_vocab_size(),
+                "depth": self._layers,
+                "width": self.width,
+                "heads": self.heads,
+                "feedforward": 4 * self.width,
+                "positions": self.max_length,
+            }
+        return bert(
+            classes=len(data.decoder.names),
+            weights=weights,
+            pooling=self.pooling,
+            dropout=self.dropout,
+            frozen=self.frozen,
+            l1=self.l1,
+            l2=self.l2,
+            dtype=self.policy(),
+            seed=self.seed,
+            **sizes,
+        )
+
+    @cached_property
+    def _pretrained(self) -> Preset | None:
+        """The preset, opened once."""
+        from kerasllm.presets import find
+
+        return find(self.preset) if self.preset else None
+
+    @property
+    def _layers(self) -> int:
+        """Encoder layers of the network."""
+        return self.depth or (self._pretrained.architecture.depth if self._pretrained else DEPTH)
+
+    def _check(self, preset: Preset) -> None:
+        """Raise InputError for what the preset has not."""
+        sizes = preset.architecture
+        if self.max_length > sizes.positions:
+            raise InputError(
+                f"max_length: {self.max_length} is more than the {sizes.positions} positions of {self.preset}"
+            )
+        if self._layers > sizes.depth:
+            raise InputError(f"depth: {self.depth} is more than the {sizes.depth} layers of {self.preset}")
+        if self.frozen > self._layers:
+            raise InputError(f"frozen: {self.frozen} is more than the {self._layers} layers there are")

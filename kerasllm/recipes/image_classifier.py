@@ -1,0 +1,251 @@
+"""image_classifier: which class a picture belongs to."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from kerasllm.errors import InputError
+from kerasllm.parameters import parameter, with_default
+from kerasllm.tasks import Classifier
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerasllm.data import Data, Examples, Rows
+    from kerasllm.training.batches import Batches
+
+# When epochs is 0: the pictures shown in all, and the bounds of the passes that this makes.
+SHOWN, FEWEST_EPOCHS, MOST_EPOCHS = 480_000, 5, 100
+
+
+class ImageClassifier(Classifier):
+    """Tell the class of a picture, with a convolutional network or a KerasHub preset.
+
+    Mirrors the documents' CNN for pictures: a folder with a folder per class. See docs/benchmarks.md.
+    """
+
+    zh: ClassVar[str] = "用卷积网络或 KerasHub 预置模型，判断一张图片属于哪一类。"
+
+    data: str = parameter(
+        "sample:digits",
+        "folder that holds a folder of pictures per class, or sample:digits",
+        "每个类别一个图片文件夹的总文件夹，或 sample:digits",
+        group="data",
+        kind="file",
+    )
+    validation: str = parameter(
+        "",
+        "share of the pictures, or a folder, to watch the training by",
+        "用来观察训练的图片所占比例，或一个文件夹",
+        group="data",
+        kind="file",
+    )
+    test: str = parameter(
+        "0.2",
+        "share of the pictures, or a folder, to score the result on",
+        "用来给结果打分的图片所占比例，或一个文件夹",
+        group="data",
+        kind="file",
+    )
+    size: int = parameter(
+        0,
+        "side of the squares that pictures are scaled to; 0: their median side, 128 at most; 224 with a preset",
+        "图片缩放成的正方形边长；0 为图片边长的中位数，最多 128；使用预置模型时为 224",
+        group="data",
+        ge=0,
+        le=4096,
+        unit="px",
+    )
+    colours: Literal["auto", "grey", "rgb"] = parameter(
+        "auto",
+        "auto: rgb where any picture has colour",
+        "auto：只要有彩色图片就用 rgb",
+        group="data",
+        advanced=True,
+    )
+    fit: Literal["crop", "pad", "stretch"] = parameter(
+        "crop",
+        "how a picture becomes a square: its middle, white beside it, or stretched",
+        "图片变成正方形的方式：取中间、两边补白，或拉伸",
+        group="data",
+        advanced=True,
+    )
+    preset: str = parameter(
+        "",
+        "KerasHub backbone in the network's place: a preset's name, hf://…, or a folder; none: train from scratch",
+        "代替网络的 KerasHub 主干：预置模型名、hf://… 或文件夹；空则从零训练",
+        group="network",
+        advanced=True,
+    )
+    tune: bool = parameter(
+        False,
+        "train the preset's weights too, and not only the dense layers on it; with a small learning rate, such as 1e-5",
+        "连同预置模型的权重一起训练，而不只训练其上的全连接层；学习率要小，如 1e-5",
+        group="network",
+        advanced=True,
+    )
+    filters: int = parameter(
+        24, "of the first convolution; each block has twice as many", "第一个卷积的通道数；每块加倍",
+        group="network", ge=1, le=1024,
+    )  # fmt: skip
+    depth: int = parameter(
+        0,
+        "blocks, each of which halves the side; 0: until it is 4 or less",
+        "块数，每块使边长减半；0 为直到边长不超过 4",
+        group="network",
+        ge=0,
+        le=10,
+    )
+    residual: bool = parameter(
+        True,
+        "shortcuts around pairs of convolutions; off: plain blocks of one, as in the listing",
+        "在每两个卷积旁加捷径；关闭则为每块一个卷积的普通块，如文档所列",
+        group="network",
+        advanced=True,
+    )
+    pooling: Literal["average", "flatten"] = parameter(
+        "average",
+        "what the dense layers see of the last block: the mean of each filter, or all of it",
+        "全连接层所见的最后一块：每个通道的均值，或全部",
+        group="network",
+        advanced=True,
+    )
+    units: int = parameter(
+        0, "size of a dense layer after the pooling; 0: none", "池化后全连接层的大小；0 为没有",
+        group="network", ge=0, le=65_536,
+    )  # fmt: skip
+    dropout: float = parameter(
+        0.1, "share of what the last layer sees left out at each step", "每一步最后一层随机忽略的输入比例",
+        group="network", ge=0, lt=1,
+    )  # fmt: skip
+    augment: bool = parameter(
+        True,
+        "change the training pictures a little in each epoch; off: shift, flip and cutout do nothing",
+        "每轮训练对图片稍作变化；关闭则 shift、flip、cutout 都不起作用",
+        group="training",
+    )
+    shift: float = parameter(
+        0.125,
+        "of the side at most by which a training picture is moved",
+        "训练图片最多移动的边长比例",
+        group="training",
+        ge=0,
+        lt=1,
+    )
+    flip: bool = parameter(
+        False,
+        "mirror half of the training pictures; for photographs, not for letters, digits or arrows",
+        "将一半训练图片左右翻转；适合照片，不适合文字、数字或箭头",
+        group="training",
+    )
+    cutout: float = parameter(
+        0.0, "of the side, for a grey square somewhere on a training picture", "训练图片上灰色方块的边长比例",
+        group="training", ge=0, lt=1, advanced=True,
+    )  # fmt: skip
+    epochs: int = parameter(
+        0,
+        f"passes over the pictures; 0: what shows {SHOWN} of them, {FEWEST_EPOCHS} to {MOST_EPOCHS}",
+        f"遍历图片的次数；0 为总共展示 {SHOWN} 张图片所需的次数，{FEWEST_EPOCHS} 到 {MOST_EPOCHS}",
+        group="training",
+        ge=0,
+        le=100_000,
+    )
+    batch_size: int = with_default(Classifier, "batch_size", 64)
+    learning_rate: float = with_default(Classifier, "learning_rate", 2e-3)
+    warmup: float = with_default(Classifier, "warmup", 0.15)
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = with_default(Classifier, "optimizer", "adamw")
+    weight_decay: float = with_default(Classifier, "weight_decay", 0.02)
+
+    def files(self) -> dict[str, str]:
+        """Folders and samples of pictures, and the preset, where it is a folder."""
+        return super().files() | ({"preset": self.preset} if Path(self.preset).is_dir() and self.preset else {})
+
+    def fingerprints(self, source: Any = None) -> dict[str, str]:
+        """SHA-256 of each folder's pictures; a missing one raises InputError before anything is written."""
+        from kerasllm.data.pictures import fingerprint
+
+        if source is None and not self.data:
+            raise InputError("data: name a folder that holds a folder of pictures per class, or sample:digits")
+        given = {name: file for name, file in super().files().items() if name != "data" or source is None}
+        return {name: fingerprint(file) for name, file in given.items()}
+
+    def read(self, source: Any = None) -> Data:
+        """Find, check and split the pictures; choose their size; learn the classes."""
+        from kerasllm.data.pictures import read_pictures
+
+        channels = {"auto": 3 if self.preset else 0, "grey": 1, "rgb": 3}[self.colours]
+        return read_pictures(
+            self.data if source is None else source,
+            size=self.size or (224 if self.preset else 0),
+            channels=channels,
+            fit=self.fit,
+            validation=self.validation,
+            test=self.test,
+            seed=self.seed,
+        )
+
+    def labelled(self, source: Any, encoder: Any, decoder: Any) -> Rows:
+        """A folder's pictures, of classes that training knew."""
+        from kerasllm.data.pictures import labelled
+
+        return labelled(source, encoder, decoder)
+
+    def passes(self, steps: int, data: Any) -> int:
+        """Small folders are gone over more often, so that each training shows about as many pictures."""
+        return self.epochs or max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(SHOWN / len(data.train))))
+
+    def batches(self, examples: Examples, seed: int | None = None) -> Batches:
+        """Training pictures are changed a little; others are left as they are."""
+        if seed is None or not self.augment:
+            return super().batches(examples, seed)
+        from kerasllm.training.augmentation import Augmentation, AugmentedBatches
+
+        return AugmentedBatches(examples, self.batch_size, seed, Augmentation(self.shift, self.flip, self.cutout))
+
+    def build(self, data: Any) -> keras.Model:
+        """The network, which scales pixels by the training pictures' mean and deviation; or a preset with a head."""
+        from kerasllm.data.pictures import shades
+        from kerasllm.models.cnn import cnn
+
+        size, classes = data.encoder.size, len(data.decoder.names)
+        head: dict[str, Any] = {
+            "units": self.units,
+            "dropout": self.dropout,
+            "l1": self.l1,
+            "l2": self.l2,
+            "dtype": self.policy(),
+            "seed": self.seed,
+        }
+        if self.preset:
+            return self._from_preset(size, classes, **head)
+        mean, variance = shades(data.training.inputs["pixels"])
+        return cnn(
+            size,
+            data.encoder.channels,
+            classes,
+            filters=self.filters,
+            depth=self.depth,
+            residual=self.residual,
+            pooling=self.pooling,
+            mean=mean,
+            variance=variance,
+            **head,
+        )
+
+    def _from_preset(self, size: int, classes: int, **head: Any) -> keras.Model:
+        from kerasllm.models.image_preset import backbone, image_preset
+
+        try:
+            network, converter = backbone(self.preset, dtype=self.policy(), seed=self.seed)
+        except (ValueError, OSError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"preset: {self.preset!r} cannot be loaded: {reason}") from error
+        shapes = [tuple(tensor.shape[1:]) for tensor in network.inputs]
+        if len(shapes) != 1 or len(shapes[0]) != 3:
+            raise InputError(f"preset: {self.preset!r} takes no pictures, but {shapes}")
+        fixed = shapes[0][0]
+        if fixed and fixed != size:
+            raise InputError(f"preset: {self.preset!r} takes pictures of {fixed} px: set size={fixed}")
+        return image_preset(network, converter, size, classes, tune=self.tune, **head)
