@@ -95,7 +95,7 @@ class LanguageModel(Recipe):
         le=100_000,
     )
     batch_size: int = parameter(
-        32,
+        64,
         "streams of text read side by side",
         "并行读取的文本流数",
         group="training",
@@ -104,7 +104,7 @@ class LanguageModel(Recipe):
         unit="streams",
     )
     window: int = parameter(
-        64,
+        32,
         "tokens of each stream in one step: errors go no further back, the state does",
         "每一步每个流读取的词元数：误差只回传这么远，状态一直延续",
         group="training",

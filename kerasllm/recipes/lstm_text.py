@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kerasllm.language import LanguageModel
-from kerasllm.parameters import parameter
+from kerasllm.parameters import parameter, with_default
 
 if TYPE_CHECKING:
     import keras
 
 
-# When epochs is 0: tokens to train on in all, and the passes at least and at most.
-BUDGET, FEWEST_EPOCHS, MOST_EPOCHS = 8_000_000, 4, 40
+# When epochs is 0: passes over a million tokens; shorter texts are gone over more often, longer ones less.
+PASSES, MOST_PASSES = 5, 40
 
 
 class LstmText(LanguageModel):
@@ -23,7 +23,10 @@ class LstmText(LanguageModel):
 
     zh: ClassVar[str] = "用 LSTM 逐字（或逐词片）学习文本如何继续，并接着写。"
 
-    embedding_size: int = parameter(256, "numbers per token", "每个词元的向量长度", group="network", ge=1, le=4096)
+    learning_rate: float = with_default(LanguageModel, "learning_rate", 3e-3)
+    warmup: float = with_default(LanguageModel, "warmup", 0.05)
+    clipnorm: float = with_default(LanguageModel, "clipnorm", 1.0)
+    embedding_size: int = parameter(128, "numbers per token", "每个词元的向量长度", group="network", ge=1, le=4096)
     units: int = parameter(512, "size of each LSTM", "每个 LSTM 的大小", group="network", ge=1, le=8192)
     depth: int = parameter(1, "LSTMs, one on the other", "叠加的 LSTM 层数", group="network", ge=1, le=8)
     dropout: float = parameter(
@@ -43,9 +46,9 @@ class LstmText(LanguageModel):
     )
 
     def passes(self, steps: int, data: Any) -> int:
-        """Short texts are gone over more often."""
-        wanted = round(BUDGET / (steps * self.batch_size * self.window))
-        return self.epochs or min(max(wanted, FEWEST_EPOCHS), MOST_EPOCHS)
+        """Passes grow as the text shrinks, by the square root: they cost less there, but teach less each."""
+        tokens = steps * self.batch_size * self.window
+        return self.epochs or min(MOST_PASSES, max(1, round(PASSES * (1e6 / tokens) ** 0.5)))
 
     def build(self, data: Any) -> keras.Model:
         """The network for the tokens that training found."""
