@@ -69,7 +69,7 @@ def test_a_tables_encoders_come_back_from_their_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_encoders_says_so(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds none of columns\.json, text\.json; is it a finished run\?$"):
+    with pytest.raises(InputError, match=r"holds none of columns\.json, text\.json, .*; is it a finished run\?$"):
         load(tmp_path)
 
 
@@ -148,7 +148,7 @@ def test_texts_are_taken_in_every_shape() -> None:
     [
         ([1], "row 1: 1 is no text"),
         (["a", None], "row 2: None is no text"),
-        (["a\ud83d"], "half a character"),
+        (["a\ud83d"], "row 1: 'a\\ud83d' holds half a character (a lone surrogate)"),
         (7, "row 1: 7 is no text"),
         ([{"txt": "a"}], "row 1 has no column 'text'; did you mean 'txt'?"),
         ({"texts": ["a"]}, "no column 'text'; did you mean 'texts'?"),
