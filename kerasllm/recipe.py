@@ -288,6 +288,11 @@ def resume(run: Run) -> Run:
     """Go on with a stopped, failed, gone or queued run; a completed one is left as it is."""
     if run.state == "completed":
         return run
+    return _train(run, replayable(run), None, ())
+
+
+def replayable(run: Run) -> dict[str, str]:
+    """The fingerprints of a run's data; what keeps it from going on as it began raises InputError."""
     if not run.asked["replayable"]:
         raise InputError(
             f"{run.name} was trained on data or callbacks given in Python, which no file can replay; train again"
@@ -305,7 +310,7 @@ def resume(run: Run) -> Run:
             raise InputError(
                 f"{run.name} began on {before['backend']}, this is {backend}; set KERAS_BACKEND={before['backend']}"
             )
-    return _train(run, fingerprints, None, ())
+    return fingerprints
 
 
 def _train(run: Run, fingerprints: dict[str, str], source: Any, callbacks: Sequence[Any]) -> Run:
