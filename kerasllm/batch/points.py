@@ -82,9 +82,9 @@ class Source:
         self.name, self.stem = (str(self._notebook), self._notebook.stem) if self._notebook else (name, name)
         self.data = {"notebook": fingerprint(self._notebook)} if self._notebook else {}
         if self._recipe:
-            self.parameters = set(self._recipe.model_fields)
+            self.parameters = list(self._recipe.model_fields)
         elif self._notebook:
-            self.parameters = set(declared(self._notebook))
+            self.parameters = list(declared(self._notebook))
 
     def check(self, points: Sequence[Point]) -> list[dict[str, Any]]:
         """The parameters of every point; the first wrong word raises InputError with its place."""
