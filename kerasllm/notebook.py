@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import signal
 import threading
+import time
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,9 +25,9 @@ from kerasllm import own_notebook, recipes
 from kerasllm.errors import InputError, did_you_mean, needs
 from kerasllm.evaluate import flat
 from kerasllm.kernels import environment, this_interpreter
-from kerasllm.own_notebook import is_notebook, reserve_notebook
+from kerasllm.own_notebook import SOURCE, declared, is_notebook, load, reserve_notebook
 from kerasllm.parameters import description
-from kerasllm.recipe import Recipe
+from kerasllm.recipe import Recipe, replayed
 from kerasllm.run import Run, create, files
 from kerasllm.run.folder import ENDED
 
@@ -84,14 +86,41 @@ def reserve(recipe: str, values: Mapping[str, str], *, runs: str = "", name: str
 
     `recipe` is a recipe's name, or the path of a notebook of one's own (.ipynb).
     """
-    if is_notebook(recipe):
-        return reserve_notebook(Path(recipe), values, runs=runs, name=name)
-    checked = recipes.find(recipe)(**values).anchored()
+    path = Path(recipe).absolute() if is_notebook(recipe) else None
+    trained = recipe_of(path) if path else recipes.find(recipe)
+    if path and not trained:
+        return reserve_notebook(path, values, runs=runs, name=name)
+    assert trained
+    checked = (from_notebook(trained, path, values) if path else trained(**values)).anchored()
     checked.fingerprints()
     with needs("lab"):
         import ipykernel  # noqa: F401  (the kernel runs it)
+        import nbformat
         import papermill  # noqa: F401
+    if path:
+        own = {SOURCE: nbformat.writes(load(path))}
+        return create(checked, runs, name, "notebook", notebook=str(path), texts=own)
     return checked.reserved() or create(checked, runs, name, "notebook")
+
+
+def recipe_of(path: Path) -> type[Recipe] | None:
+    """The recipe that a notebook trains, which is the one its code hands to `parameters`; None of any other."""
+    code = "\n".join(cell.source for cell in load(path).cells if cell.cell_type == "code")
+    found = re.search(r"\bparameters\((\w+), globals\(\)\)", code)
+    classes = (recipes.find(name) for name in recipes.names()) if found else ()
+    return next((recipe for recipe in classes if found and recipe.__name__ == found[1]), None)
+
+
+def from_notebook(recipe: type[Recipe], path: Path, given: Mapping[str, Any]) -> Recipe:
+    """The recipe with the given values, and else those of the notebook's own parameters cell.
+
+    Files that the cell names lie beside the notebook.
+    """
+    own = {name: one.default for name, one in declared(path).items() if name in recipe.model_fields}
+    beside = {
+        name: str(path.parent / file) for name, file in recipe(**own).files().items() if not file.startswith("sample:")
+    }
+    return recipe(**{**own, **beside, **given})
 
 
 def execute(run: Run) -> Run:
@@ -104,6 +133,12 @@ def execute(run: Run) -> Run:
     import nbformat
     import papermill
 
+    if run.state == "completed":
+        return run
+    if run.state in ("stopped", "failed", "gone"):  # the notebook's training goes on from the checkpoint
+        replayed(run)
+        (run.path / "stop").unlink(missing_ok=True)
+        files.replace_json(run.path / "status.json", {"state": "queued", "heartbeat": time.time()})
     recipe = type(run.recipe)
     # papermill writes the values as Python literals of the types that the recipe made of them.
     given = {
@@ -111,7 +146,8 @@ def execute(run: Run) -> Run:
         for name, value in run.asked["parameters"].items()
         if value != recipe.model_fields[name].get_default()
     }
-    source, target = template(recipe.name()), run.path / "notebook.ipynb"
+    own, target = run.path / SOURCE, run.path / "notebook.ipynb"
+    source = own if own.exists() else template(recipe.name())
     # Drawn anew: a default that has drifted would make the notebook train another run than this one.
     nbformat.write(draw(recipe, nbformat.read(source, as_version=4) if source else None), target)
     path = str(target).replace("{", "{{").replace("}", "}}")  # papermill fills parameters into a path's braces

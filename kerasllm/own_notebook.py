@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import ast
 import io
-import os
 import signal
 import sys
 import threading
 import time
 import tokenize
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,7 +174,8 @@ def kernel_name(notebook: Any, source: str) -> str:
 def execute(run: Run) -> Run:
     """Execute a reserved run's notebook, in its own folder, from the start; the first Ctrl-C stops it.
 
-    It is completed when its last cell has ended well, and never before. A cell's error raises InputError.
+    It is completed when its last cell has ended well, or a cell has called `sys.exit()`, and never before. A cell's
+    error raises InputError.
     """
     import papermill
 
@@ -265,11 +265,10 @@ def _stopping(writer: Writer, kernel: Any) -> Iterator[None]:
         while not writer.stop_asked():
             if done.wait(POLL):
                 return
-        pid = kernel.provisioner.pid
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGINT)
-            if not done.wait(PATIENCE):
-                os.kill(pid, signal.SIGTERM)
+        process = kernel.provisioner.process
+        process.send_signal(signal.SIGINT)
+        if not done.wait(PATIENCE):
+            process.kill()
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()

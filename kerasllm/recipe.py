@@ -342,11 +342,11 @@ def resume(run: Run) -> Run:
         return run
     with Writer(run) as writer:
         if run.state != "completed":  # as another process may have done just now
-            _train(writer, _replayed(run), None, ())
+            _train(writer, replayed(run), None, ())
     return run
 
 
-def _replayed(run: Run) -> dict[str, str]:
+def replayed(run: Run) -> dict[str, str]:
     """The data's fingerprints, once it is sure that going on means the same data on the same backend."""
     if not run.asked["replayable"]:
         raise InputError(

@@ -23,8 +23,9 @@ from kerasllm.batch.workers import Ended
 from kerasllm.errors import InputError
 from kerasllm.evaluate import is_better
 from kerasllm.recipes.linear_regression import LinearRegression
-from kerasllm.run import Run, create, files
-from tests.conftest import last_json
+from kerasllm.run import Run, files
+from kerasllm.run import runs as list_runs
+from tests.conftest import ROOT, last_json
 from tests.test_own_notebook import book
 
 slow = pytest.mark.slow
@@ -127,7 +128,7 @@ def test_a_making_that_was_killed_goes_on_where_it_was(runs: Path) -> None:
     points = batch.from_grid(["epochs=1,2,3"], {"data": "sample:line"})
     found = batch.Source("linear_regression")
     many = batch.open_batch(found, points, 1)
-    create(found.recipe(many.points[0]), runs, many.runs[0].name, "batch")
+    found.reserve(many.points[0], str(runs), many.runs[0].name)
     created = many.runs[0].asked["created"]
     many.runs[1].path.mkdir()
     again = made(points)
@@ -320,6 +321,35 @@ def test_24_runs_killed_twice_end_with_24_completed_none_trained_twice(runs: Pat
     for run in (found[0], found[-1]):
         alone = run.recipe.train(name=f"alone-{run.name}")
         assert alone.report["weights"] == run.report["weights"]
+
+
+@slow
+def test_a_notebook_that_trains_a_recipe_is_a_run_of_it_and_goes_on_where_it_was_killed(
+    tmp_path: Path, runs: Path
+) -> None:
+    """A copy of a recipe's notebook with a default of its own, beside its data."""
+    (tmp_path / "books").mkdir()
+    path = tmp_path / "books" / "my houses.ipynb"
+    (path.parent / "houses.csv").write_text("area,price\n" + "".join(f"{n},{3 * n + n % 5}\n" for n in range(60)))
+    text = (ROOT / "notebooks" / "linear_regression.ipynb").read_text("utf-8")
+    path.write_text(text.replace("sample:houses", "houses.csv"), "utf-8")
+    words = (str(path), "-p", "epochs", "600", "-p", "checkpoint_minutes", "0", "--workers", "1")
+    process = start(*words, "--name", "mine")
+    wait_for(lambda: runs.exists() and batches(runs) and len(batches(runs)[0].epochs) > 5, process)
+    (run,) = batches(runs)
+    assert run.recipe.data == str(path.parent / "houses.csv")
+    children = psutil.Process(process.pid).children(recursive=True)
+    for one in (process, *children):
+        one.kill()
+    psutil.wait_procs(children, timeout=60)
+    assert run.state == "gone"
+    process = start(*words, "--name", "mine", "--json")
+    out, err = process.communicate(timeout=900)
+    assert process.returncode == 0, err
+    assert (run.state, len(run.sessions)) == ("completed", 2)
+    assert [found.name for found in list_runs()] == [run.name], "the notebook's training is the run itself"
+    assert last_json(out)["best"] == str(run.path)
+    assert run.recipe.train(name="alone").report["weights"] == run.report["weights"]
 
 
 @slow

@@ -74,6 +74,14 @@ def test_the_device_is_told_in_the_status_the_session_and_a_plain_line(capsys: p
     assert f"device: {run.status['device']}\n" in capsys.readouterr().out
 
 
+def test_the_threads_that_the_weights_depend_on_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = devices.session()
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "37")
+    now = devices.session()
+    assert now["threads"] == {**before["threads"], "TF_NUM_INTRAOP_THREADS": "37", "within_an_operation": 37}
+    assert "within_an_operation=37" in devices.change(before, now)
+
+
 def test_what_changed_between_sessions_is_told_in_one_line(runs: Path) -> None:
     recipe = LinearRegression(**LINE)
     run = create(recipe)

@@ -16,8 +16,7 @@ import filelock
 
 from kerasllm.batch.points import Point, Source, seeded
 from kerasllm.errors import InputError
-from kerasllm.own_notebook import reserve_notebook
-from kerasllm.run import Run, create, files, runs_folder
+from kerasllm.run import Run, files, runs_folder
 
 FORMAT = 1
 PATIENCE = 60.0  # seconds for the workers of a killed command to save their runs and end
@@ -117,8 +116,5 @@ def reserve_runs(batch: Batch, source: Source) -> None:
             continue
         if run.path.exists():  # its making was killed
             shutil.rmtree(run.path)
-        if source.is_notebook:
-            reserve_notebook(Path(source.name), values, runs=folder, name=run.name)
-        else:
-            create(source.recipe(values), folder, run.name, "batch")
+        source.reserve(values, folder, run.name)
     files.replace_json(batch.path / "batch.json", batch.asked)

@@ -12,8 +12,9 @@ from typing import Any
 from kerasllm import recipes
 from kerasllm.data.files import fingerprint, read
 from kerasllm.errors import InputError, did_you_mean
+from kerasllm.notebook import from_notebook, recipe_of, reserve
 from kerasllm.own_notebook import checked, declared, is_notebook
-from kerasllm.recipe import Recipe
+from kerasllm.run import Run, create
 
 MOST = 10_000  # points in a batch: more is a slip of the keyboard
 
@@ -72,22 +73,18 @@ def seeded(points: Iterable[Point], seeds: int) -> list[Point]:
 
 
 class Source:
-    """What the points run: a recipe, or a notebook of one's own. Checks a point's words."""
+    """What the points run: a recipe, or a notebook. Checks a point's words, and reserves its run."""
 
     def __init__(self, name: str) -> None:
         """`name` is a recipe's, or a notebook's path."""
-        self.is_notebook = is_notebook(name)
-        if self.is_notebook:
-            path = Path(name).absolute()
-            self.name, self.stem = str(path), path.stem
-            self.parameters = set(declared(path))
-            self.data = {"notebook": fingerprint(path)}
-        else:
-            self.name = self.stem = name
-            self._recipe = recipes.find(name)
-            self.parameters = set(self._recipe.model_fields)
-            self.data = {}
-        self._known: dict[str, str] = {}
+        self._notebook = Path(name).absolute() if is_notebook(name) else None
+        self._recipe = recipe_of(self._notebook) if self._notebook else recipes.find(name)
+        self.name, self.stem = (str(self._notebook), self._notebook.stem) if self._notebook else (name, name)
+        self.data = {"notebook": fingerprint(self._notebook)} if self._notebook else {}
+        if self._recipe:
+            self.parameters = list(self._recipe.model_fields)
+        elif self._notebook:
+            self.parameters = list(declared(self._notebook))
 
     def check(self, points: Sequence[Point]) -> list[dict[str, Any]]:
         """The parameters of every point; the first wrong word raises InputError with its place."""
@@ -121,19 +118,23 @@ class Source:
             raise InputError(f"{point.place}{column}: {text}") from error
 
     def _values(self, words: Mapping[str, str]) -> dict[str, Any]:
-        if self.is_notebook:
-            return checked(Path(self.name), words)
-        recipe = self.recipe(words)
+        if not self._recipe:
+            assert self._notebook
+            return checked(self._notebook, words)
+        notebook = self._notebook
+        recipe = (from_notebook(self._recipe, notebook, words) if notebook else self._recipe(**words)).anchored()
         for name, file in recipe.files().items():
             try:
-                self._known[file] = self._known.get(file) or fingerprint(file)
+                self.data[file] = self.data.get(file) or fingerprint(file)
             except InputError as error:
                 raise InputError(f"{name}: {error}") from error
-        if not recipe.files().get("data"):
+        if not recipe.data:
             recipe.fingerprints()  # raises: it names the cure
-        self.data = self._known
         return recipe.model_dump()
 
-    def recipe(self, words: Mapping[str, Any]) -> Recipe:
-        """The recipe with these parameters."""
-        return self._recipe(**words).anchored()
+    def reserve(self, values: Mapping[str, Any], runs: str, name: str) -> Run:
+        """A run of checked parameters."""
+        if self._notebook:
+            return reserve(self.name, values, runs=runs, name=name)
+        assert self._recipe
+        return create(self._recipe(**values), runs, name, "batch")

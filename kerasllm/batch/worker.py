@@ -21,6 +21,7 @@ from typing import IO, Any
 import filelock
 
 from kerasllm.errors import InputError
+from kerasllm.notebook import execute
 from kerasllm.run import Run
 from kerasllm.run.folder import ENDED
 
@@ -63,7 +64,10 @@ def _work(run: Run) -> dict[str, Any]:
     """Work on one run to its end; whatever goes wrong is told, and the worker lives on."""
     error = ""
     try:
-        run.resume()
+        if run.asked.get("notebook"):
+            execute(run)
+        else:
+            run.resume()
     except (InputError, KeyboardInterrupt) as fault:
         error = str(fault) or "interrupted"
     except Exception as fault:  # the outermost edge of this process

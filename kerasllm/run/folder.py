@@ -222,16 +222,22 @@ def create(
     name: str = "",
     surface: str = "python",
     replayable: bool = True,
+    notebook: str = "",
+    texts: Mapping[str, str] = MappingProxyType({}),
 ) -> Run:
-    """Reserve a run of a recipe: its folder with run.json, in state queued. It needs neither Keras nor the data."""
+    """Reserve a run of a recipe: its folder with run.json, in state queued. It needs neither Keras nor the data.
+
+    `notebook` is the path of one's own that trains it; `texts` as of `reserve`.
+    """
     asked = {
         "recipe": recipe.name(),
         "parameters": recipe.model_dump(),
         "seed": recipe.seed,
         "surface": surface,
         "replayable": replayable,
+        **({"notebook": notebook} if notebook else {}),
     }
-    return reserve(asked, recipe.name(), folder, name)
+    return reserve(asked, recipe.name(), folder, name, texts)
 
 
 def reserve(

@@ -209,7 +209,9 @@ def _threads() -> dict[str, Any]:
     if backend() == "tensorflow":
         import tensorflow as tf
 
-        usable = tf.config.threading.get_intra_op_parallelism_threads() or usable
+        asked = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+        asked_here = tf.config.threading.get_intra_op_parallelism_threads()
+        usable = asked_here or (int(asked) if asked.isdigit() else 0) or usable
     return {**named, "within_an_operation": usable}
 
 
