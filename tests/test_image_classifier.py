@@ -203,6 +203,12 @@ def test_the_listings_plain_blocks_train(colours: Path) -> None:
 
 
 @slow
+def test_blocks_that_leave_nothing_are_refused(colours: Path) -> None:
+    with pytest.raises(InputError, match=r"^depth: 4 blocks halve 10 px to nothing; 3 do, or set size$"):
+        ImageClassifier(data=str(colours), depth=4, residual=False).train()
+
+
+@slow
 def test_arrays_train_in_python() -> None:
     draw = np.random.default_rng(0)
     pixels = draw.integers(0, 100, (60, 8, 8), "uint8")
