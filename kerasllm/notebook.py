@@ -30,6 +30,7 @@ from kerasllm.parameters import description
 from kerasllm.recipe import Recipe, replayed
 from kerasllm.run import Run, create, files
 from kerasllm.run.folder import ENDED
+from kerasllm.run.process import myself
 
 USERS = ("InputError", "DivergedError", "OSError", "PermissionError")  # a cell's errors; the last: a full disk
 INJECTED = "# Parameters\n"  # how papermill begins the cell it injects
@@ -138,7 +139,7 @@ def execute(run: Run) -> Run:
     if run.state in ("stopped", "failed", "gone"):  # the notebook's training goes on from the checkpoint
         replayed(run)
         (run.path / "stop").unlink(missing_ok=True)
-        files.replace_json(run.path / "status.json", {"state": "queued", "heartbeat": time.time()})
+        files.replace_json(run.path / "status.json", {"state": "queued", "heartbeat": time.time(), **myself()})
     recipe = type(run.recipe)
     # papermill writes the values as Python literals of the types that the recipe made of them.
     given = {

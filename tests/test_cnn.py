@@ -75,8 +75,7 @@ def presets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("presets")
     resnet = keras_hub.models.ResNetBackbone(
         input_conv_filters=[64], input_conv_kernel_sizes=[3], stackwise_num_filters=[64, 8],
-        stackwise_num_blocks=[1, 1],
-        stackwise_num_strides=[1, 2], block_type="basic_block",
+        stackwise_num_blocks=[1, 1], stackwise_num_strides=[1, 2], block_type="basic_block",
     )  # fmt: skip
     resnet.save_to_preset(folder / "resnet")
     keras_hub.layers.ResNetImageConverter(scale=[0.1, 0.2, 0.5], offset=[-1.0, 0.0, 3.0]).save_to_preset(

@@ -127,8 +127,9 @@ def test_a_stop_leaves_a_valid_model_and_going_on_ends_as_if_never_stopped(
     assert curve(run) == curve(whole)
 
 
-def test_a_stop_asked_before_the_start_holds() -> None:
-    run = create(LinearRegression(**SMALL, epochs=5), name="early")
+@pytest.mark.parametrize("recipe", [LinearRegression(**SMALL, epochs=5), TextClassifier(epochs=1)])
+def test_a_stop_asked_before_the_start_holds(recipe: LinearRegression | TextClassifier) -> None:
+    run = create(recipe, name="early")
     run.stop()
     assert run.resume().state == "stopped"
     assert run.resume().state == "completed"

@@ -119,7 +119,7 @@ def render(card: dict[str, Any]) -> str:
     if card.get("leaked"):
         shown = ", ".join(map(str, card["leaked"][:12]))
         more = f" and {len(card['leaked']) - 12} more" if len(card["leaked"]) > 12 else ""
-        lines.append(f"  leaked: {shown}{more} (line or row)")
+        lines.append(f"  leaked: {shown}{more}{'' if 'sides' in card else ' (line or row)'}")
     if "splits" in card:
         lines.append("  split: " + ", ".join(f"{name} {count}" for name, count in card["splits"].items()))
     lines.extend(f"  note: {line}" for line in card["warnings"])

@@ -218,6 +218,10 @@ class ImageClassifier(Classifier):
             "dtype": self.policy(),
             "seed": self.seed,
         }
+        if 2**self.depth > size:
+            raise InputError(
+                f"depth: {self.depth} blocks halve {size} px to nothing; {size.bit_length() - 1} do, or set size"
+            )
         if self.preset:
             return self._from_preset(size, classes, **head)
         mean, variance = shades(data.training.inputs["pixels"])

@@ -114,7 +114,8 @@ def _fit(
                 break
         recorder.keep_best()
     except StopAskedError:
-        recorder.save()
+        if progress.step:  # before the first batch there is nothing to go on from, nor are there all variables
+            recorder.save()
         recorder.keep_best()
         raise
     except DivergedError:
