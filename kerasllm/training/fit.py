@@ -76,7 +76,7 @@ def _fit(
         optimizer(recipe, steps=epochs * len(batches.plan)),
         loss=recipe.loss(),
         metrics=recipe.metrics(),
-        jit_compile=recipe.jit_compile(),
+        jit_compile=devices.jit_compile(),
     )
     twin.optimizer.build(twin.trainable_variables)
     found = checkpoint.load(run.path)

@@ -19,9 +19,9 @@ class Streams(keras.utils.PyDataset):
     def __init__(self, examples: Examples, streams: int, window: int, seed: int | None = None) -> None:
         """By `seed`, each epoch has the texts in another order, and cut at other places; None keeps both."""
         super().__init__()
-        self._texts = examples.inputs["ids"]
+        self.texts = examples.inputs["ids"]
         self._seed = seed
-        length = sum(map(len, self._texts))
+        length = sum(map(len, self.texts))
         self._starts = np.arange(streams) * length // streams
         windows = -(-length // (streams * window))
         self._window = -(-length // (streams * windows))
@@ -30,7 +30,7 @@ class Streams(keras.utils.PyDataset):
 
     def begin(self, epoch: int, start: int = 0) -> None:
         """Turn to an epoch, and in it to batch `start` (a resumed run goes on in the middle)."""
-        texts, shift = list(self._texts), 0
+        texts, shift = list(self.texts), 0
         if self._seed is not None:
             draw = np.random.default_rng([self._seed, epoch])
             texts = [texts[place] for place in draw.permutation(len(texts))]
