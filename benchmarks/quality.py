@@ -1,157 +1,89 @@
 """Scores of the recipes, with default parameters, beside their peers on the same rows.
 
-    python -m benchmarks.quality [--data FOLDER] [--out FILE] [--seed 0] [SET ...]
+    python -m benchmarks.quality [--data FOLDER] [--out FILE] [--seed 0] [RECIPE | RECIPE:SET ...]
 
-Five folds of each set's train.csv (stratified where there are classes; equal texts stay in one fold). Each finished
-fold is a line of FILE, and is not repeated when the command is given again. Peers: scikit-learn's least squares on the
-same columns, and TF-IDF (words 1-2; characters 1-3 for Chinese) with LinearSVC.
+Each finished training is a line of FILE, and is not repeated when the command is given again. What is trained and what
+it is compared with stands in the module that is named after the recipe.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
-import tempfile
-import time
-import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-import pandas as pd
 from scipy import stats
-from sklearn.compose import make_column_transformer
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression as LeastSquares
-from sklearn.model_selection import KFold, StratifiedGroupKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
-from sklearn.svm import LinearSVC
 
-from kerasllm.recipes.linear_regression import LinearRegression
-from kerasllm.recipes.text_classifier import TextClassifier
-from kerasllm.run import Run
+from benchmarks.measured import DATA, Benchmark, Measured
 
-TABLES = {"california_housing": "median_house_value", "king_county_house": "price", "ames_house": "SalePrice"}
-TEXTS = {
-    "waimai_10k": "zh",
-    "thucnews_titles": "zh",
-    "smp2017_ecdt": "zh",
-    "trec6": "en",
-    "banking77": "en",
-    "sms_spam": "en",
-}
-FOLDS = 5
+RECIPES = ("linear_regression", "text_classifier", "bert_classifier", "image_classifier", "lstm_text")
+HEAD = """\
+| recipe | set | score | ours | to reach | peer | difference, 95 % interval | trainings | minutes | longest, s |
+|---|---|---|---|---|---|---|---|---|---|"""
 
 
-def folds(name: str, frame: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Row numbers to train and to test on."""
-    if name in TABLES:
-        return list(KFold(FOLDS, shuffle=True, random_state=0).split(frame))
-    groups = frame["text"].map(lambda text: " ".join(unicodedata.normalize("NFKC", text).lower().split()))
-    return list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0).split(frame, frame["label"], groups))
+def benchmark(recipe: str) -> Benchmark:
+    """The recipe's module."""
+    return cast(Benchmark, importlib.import_module(f"benchmarks.{recipe}"))
 
 
-def least_squares(run: Run, train: pd.DataFrame, test: pd.DataFrame, target: str) -> float:
-    """RMSE of scikit-learn's least squares on the columns that the run used."""
-    kinds = {column["name"]: column["kind"] for column in run.card["columns"]}
-    for name, kind in kinds.items():
-        if kind == "date":
-            for frame in (train, test):
-                frame[name] = pd.to_datetime(frame[name], format="mixed").astype("int64") / 86400e9
-    numbers = [name for name, kind in kinds.items() if kind in ("number", "date")]
-    categories = [name for name, kind in kinds.items() if kind == "category"]
-    columns = make_column_transformer(
-        (SimpleImputer(), numbers),
-        (
-            make_pipeline(SimpleImputer(strategy="constant", fill_value=""), OneHotEncoder(handle_unknown="ignore")),
-            categories,
-        ),
-        sparse_threshold=0,
-    )
-    for frame in (train, test):
-        frame[categories] = frame[categories].astype("object").where(frame[categories].notna(), np.nan)
-    model = make_pipeline(columns, LeastSquares()).fit(train, train[target])
-    return float(np.sqrt(((model.predict(test) - test[target]) ** 2).mean()))
-
-
-def linear_svm(language: str, train: pd.DataFrame, test: pd.DataFrame) -> float:
-    """Accuracy of TF-IDF with LinearSVC."""
-    analyzer = {"analyzer": "char", "ngram_range": (1, 3)} if language == "zh" else {"ngram_range": (1, 2)}
-    model = make_pipeline(TfidfVectorizer(**analyzer), LinearSVC()).fit(train["text"], train["label"])
-    return float((model.predict(test["text"]) == test["label"]).mean())
-
-
-def measure(name: str, frame: pd.DataFrame, rows: tuple[np.ndarray, np.ndarray], seed: int) -> dict[str, Any]:
-    """Train ours and the peer on the fold's training rows; score both on its test rows."""
-    train, test = (frame.iloc[part].reset_index(drop=True) for part in rows)
-    with tempfile.TemporaryDirectory() as folder:
-        files = {part: f"{folder}/{part}.csv" for part in ("train", "test")}
-        train.to_csv(files["train"], index=False)
-        test.to_csv(files["test"], index=False)
-        began = time.perf_counter()
-        if name in TABLES:
-            recipe: Any = LinearRegression(data=files["train"], test=files["test"], target=TABLES[name], seed=seed)
-        else:
-            recipe = TextClassifier(data=files["train"], test=files["test"], seed=seed)
-        run = recipe.train(runs=folder)
-        seconds = time.perf_counter() - began
-        assert run.scores["rows"] == len(test)
-        ours = run.scores[run.scores["main"]]
-        peer = least_squares(run, train, test, TABLES[name]) if name in TABLES else linear_svm(TEXTS[name], train, test)
-    return {"ours": ours, "peer": peer, "seconds": seconds, "rows": len(test)}
-
-
-def report(name: str, lines: list[dict[str, Any]]) -> str:
-    """One row of the table: means over the folds, and the difference with its 95 % t-interval over the folds."""
-    ours, peer = (np.array([line[who] for line in lines]) for who in ("ours", "peer"))
-    # For errors the relative difference in percent (below 0 is better), for accuracies points (above 0 is better).
-    differences = 100 * (ours / peer - 1) if name in TABLES else 100 * (ours - peer)
-    half = (
-        stats.t.ppf(0.975, len(lines) - 1) * differences.std(ddof=1) / np.sqrt(len(lines)) if len(lines) > 1 else np.nan
-    )
-    unit = "%" if name in TABLES else "points"
-    shown = "{:.1f}" if name in TABLES else "{:.4f}"
-    minutes = sum(line["seconds"] for line in lines) / 60
-    longest = max(line["seconds"] for line in lines)
-    recipe = "linear_regression, RMSE" if name in TABLES else "text_classifier, accuracy"
+def report(recipe: str, name: str, lines: list[Measured]) -> str:
+    """One row of the table: means over the parts, and the difference with its 95 % t-interval over them."""
+    module = benchmark(recipe)
+    accuracy = module.SCORE == "accuracy"
+    shown = ("{:.4f}" if module.SCORE != "RMSE" else "{:.1f}").format
+    ours = np.array([line.ours for line in lines])
+    peer, difference = module.PEER, ""
+    if lines[0].peer is not None:
+        others = np.array([line.peer for line in lines])
+        peer += f" {shown(others.mean())}"
+        # Of accuracies the difference in points, above 0 is better; of errors in percent, below 0 is better.
+        differences = 100 * (ours - others) if accuracy else 100 * (ours / others - 1)
+        difference = f"{differences.mean():+.3f} {'points' if accuracy else '%'}"
+        if len(lines) > 1:
+            half = stats.t.ppf(0.975, len(lines) - 1) * differences.std(ddof=1) / np.sqrt(len(lines))
+            difference += f" ± {half:.3f}"
+    seconds = [line.seconds for line in lines]
+    by_hand = "".join(f", {key}={value}" for key, value in module.set_by_hand(name).items())
     return (
-        f"| {recipe} | {name} | {shown.format(ours.mean())} | {shown.format(peer.mean())} "
-        f"| {differences.mean():+.3f} {unit} ± {half:.3f} | {len(lines)} | {minutes:.1f} | {longest:.0f} |"
+        f"| {recipe} | {name}{by_hand} | {module.SCORE} | {shown(ours.mean())} | {module.SETS[name] or ''} | {peer} "
+        f"| {difference} | {len(lines)} | {sum(seconds) / 60:.1f} | {max(seconds):.0f} |"
     )
 
 
 def main() -> None:
     """Measure what is not yet measured, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("sets", nargs="*", metavar="SET", help=f"default: {', '.join([*TABLES, *TEXTS])}")
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("wanted", nargs="*", metavar="RECIPE | RECIPE:SET", help=f"default: {', '.join(RECIPES)}")
+    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--out", type=Path, default=Path("runs/quality.jsonl"))
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    done: dict[tuple[str, int, int], dict[str, Any]] = {}
-    if options.out.exists():
-        for line in map(json.loads, options.out.read_text().splitlines()):
-            done[line["set"], line["fold"], line["seed"]] = line
-    print("| recipe, score | set | ours | peer | difference, 95 % interval | folds | minutes | longest fold, s |")
-    print("|---|---|---|---|---|---|---|---|")
-    for name in options.sets or [*TABLES, *TEXTS]:
-        kinds: dict[str, Any] = {} if name in TABLES else {"dtype": str, "keep_default_na": False}
-        frame = pd.read_csv(options.data / name / "train.csv", **kinds)
-        for fold, rows in enumerate(folds(name, frame)):
-            key = (name, fold, options.seed)
-            if key not in done:
-                done[key] = {
-                    "set": name,
-                    "fold": fold,
-                    "seed": options.seed,
-                    **measure(name, frame, rows, options.seed),
-                }
-                with options.out.open("a") as file:
-                    file.write(json.dumps(done[key]) + "\n")
-        print(report(name, [done[name, fold, options.seed] for fold in range(FOLDS)]), flush=True)
+    done: dict[tuple[str, str, int, int], Measured] = {}
+    for line in map(json.loads, options.out.read_text("utf-8").splitlines() if options.out.exists() else ()):
+        done[line["recipe"], line["set"], line["part"], line["seed"]] = Measured(**line["measured"])
+    print(HEAD)
+    for recipe, _, chosen in (word.partition(":") for word in options.wanted or RECIPES):
+        module = benchmark(recipe)
+        for name in [chosen] if chosen else module.SETS:
+            for part in range(module.PARTS):
+                key = (recipe, name, part, options.seed)
+                if key not in done:
+                    done[key] = module.measure(name, options.data, part, options.seed)
+                    write(options.out, key, done[key])
+            print(report(recipe, name, [done[recipe, name, part, options.seed] for part in range(module.PARTS)]))
+
+
+def write(path: Path, key: tuple[str, str, int, int], measured: Measured) -> None:
+    """Append a finished training."""
+    recipe, name, part, seed = key
+    line: dict[str, Any] = {"recipe": recipe, "set": name, "part": part, "seed": seed, "measured": measured._asdict()}
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def execute(run: Run) -> Run:
             raise InputError(error.evalue) from error
         raise RuntimeError(f"{target}: {error}") from error
     finally:
-        if run.state == "queued":
+        if run.status["state"] == "queued":
             _fail(run, "the notebook ended before the training began")
     return run
 
@@ -136,21 +136,22 @@ def _fail(run: Run, message: str) -> None:
 
 @contextmanager
 def _interrupts(run: Run) -> Iterator[None]:
-    """Take the first Ctrl-C as a wish to stop the run; a second one interrupts at once."""
+    """Take the first Ctrl-C or SIGTERM as a wish to stop the run; a second one acts at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def ask(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)
-        if run.state not in ENDED:
+        signal.signal(number, before[signal.Signals(number)])
+        if run.state in ("queued", "running"):
             run.stop()
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def draw(recipe: type[Recipe], notebook: Any = None) -> Any:

@@ -324,12 +324,13 @@ def test_a_cell_that_fails_after_the_training_is_our_fault_and_costs_no_model(
 
 
 @slow
-def test_ctrl_c_stops_the_run_of_a_notebook_with_a_valid_model(runs: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_run_of_a_notebook_with_a_valid_model(number: signal.Signals, runs: Path) -> None:
     pairs = ["-p", "epochs", "100000", "-p", "batch_size", "16"]
     process = start("notebook", "linear_regression", *pairs, "--name", "mine", "--json")
     run = Run(runs / "mine")
     wait_for_an_epoch(run, process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     answer = end(process)
     assert (answer.code, answer.err) == (130, "")
     assert last_json(answer.out)["state"] == run.state == "stopped"

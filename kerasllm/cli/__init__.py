@@ -263,6 +263,17 @@ def card(
     finish(json, content)
 
 
+@app.command(help=chinese("检查这台机器：后端、设备、版本，以及需要安装什么。"))
+def doctor(*, json: Json = False) -> int:
+    """Examine this machine: backend, devices, versions, and what to install."""
+    from kerasllm.doctor import examine, lines
+
+    found = examine()
+    print("\n".join(lines(found, language())))
+    finish(json, found)
+    return 0 if found["can_train"] else 1
+
+
 @app.command(help=chinese("用 papermill 运行配方的或自己的 notebook（.ipynb）；执行后的 notebook 在运行的文件夹里。"))
 def notebook(
     recipe: str,

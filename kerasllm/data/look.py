@@ -16,11 +16,6 @@ def look(source: str, *, text: str = "text", label: str = "label") -> dict[str, 
     if language.is_plain(source):
         return language.language_card(source)
     found = read(source)
-    named = (text, label) != ("text", "label")
-    return (
-        texts.text_card(found, text, label)
-        if named or {text, label} <= found.columns.keys()
-        else table.table_card(found)
-    )
+    if {text, label} <= found.columns.keys() or (text, label) != ("text", "label"):
         return texts.text_card(found, text, label)
     return table.table_card(found)

@@ -69,10 +69,10 @@ def draw(run: Run, until: threading.Event | None = None) -> None:
     if sys.stdout.isatty():
         _draw_live(run, until)
         return
-    phase, old, card = "", bool(run.epochs), ""
+    phase, old, told = "", bool(run.epochs), set[str]()
     for look in watch(run, until=until):
-        if not card and (card := _card(run)):
-            print(card, flush=True)
+        for line in _notes(run, look["status"], told):
+            print(line, flush=True)
         for epoch in () if old else look["epochs"]:
             if _is_shown(epoch["epoch"], look["status"].get("epochs", 1)):
                 print(_epoch(epoch), flush=True)
@@ -88,11 +88,11 @@ def _draw_live(run: Run, until: threading.Event | None) -> None:
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}")
     with Progress(*columns) as progress:
         task = progress.add_task("queued", total=None, left="")
-        old, card = bool(run.epochs), ""
+        old, told = bool(run.epochs), set[str]()
         for look in watch(run, until=until):
-            if not card and (card := _card(run)):
-                progress.console.print(card, markup=False, highlight=False)
             status = look["status"]
+            for line in _notes(run, status, told):
+                progress.console.print(line, markup=False, highlight=False)
             for epoch in () if old else look["epochs"]:
                 if _is_shown(epoch["epoch"], status.get("epochs", 1)):
                     progress.console.print(_epoch(epoch))
@@ -105,8 +105,15 @@ def _draw_live(run: Run, until: threading.Event | None) -> None:
             progress.update(task, description=words, completed=done, total=total, left=left)
 
 
-def _card(run: Run) -> str:
-    return render(run.card) if run.card else ""
+def _notes(run: Run, status: dict[str, Any], told: set[str]) -> Iterator[str]:
+    """The data card, the device, and what is to be noted of the session, each once."""
+    if "card" not in told and run.card:
+        told.add("card")
+        yield render(run.card)
+    for name in ("device", "note"):
+        if status.get(name) and name not in told:
+            told.add(name)
+            yield f"{name}: {status[name]}"
 
 
 def _is_shown(epoch: int, epochs: int) -> bool:

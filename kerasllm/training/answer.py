@@ -10,6 +10,7 @@ import numpy as np
 from kerasllm.data import Examples
 from kerasllm.errors import InputError
 from kerasllm.run import Run
+from kerasllm.training import devices
 from kerasllm.training.batches import Batches
 
 ROWS = 256  # in one batch
@@ -26,8 +27,8 @@ def load_model(run: Run) -> keras.Model:
 def outputs(model: keras.Model, inputs: dict[str, Any]) -> np.ndarray:
     """The network's outputs for encoded rows, in their order."""
     count = len(next(iter(inputs.values())))
-    batches = Batches(Examples(inputs, np.zeros(count)), ROWS)
-    answers = np.asarray(model.predict(batches, verbose=0))
+    batches = Batches(Examples(inputs, np.zeros(count)), ROWS * devices.parts())
+    answers = np.asarray(model.predict(batches, verbose=0))[:count]  # only the last batch is filled up
     found = np.empty_like(answers)
     found[np.concatenate([rows for rows, _ in batches.plan])] = answers
     return found

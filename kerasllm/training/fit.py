@@ -34,10 +34,11 @@ def train(
 ) -> None:
     """Train to the end, to a stop, or to an error; the run's folder tells which."""
     recipe = run.recipe
-    session = {"time": time.time(), "pid": os.getpid(), **devices.session(), "data": fingerprints}
+    session = {"time": time.time(), "pid": os.getpid(), **devices.session(recipe.device), "data": fingerprints}
+    began = run.sessions[0] if run.sessions else session
     files.append_line(run.path / "sessions.jsonl", session)
-    writer.update(phase="building the network")
-    with devices.scope(recipe.device):
+    writer.update(phase="building the network", device=devices.line(session), note=devices.change(began, session))
+    with devices.scope(recipe.device), devices.memory(recipe.batch_size):
         examples = replace(data.training, weights=recipe.weights(data.training.targets))
         model = recipe.build(data)
         try:
@@ -75,7 +76,8 @@ def _fit(
     twin.compile(
         optimizer(recipe, steps=epochs * len(batches.plan)),
         loss=recipe.loss(),
-        metrics=recipe.metrics(),
+        # Rows that only fill a batch up for several devices have the weight 0.
+        **{"metrics" if devices.parts() == 1 else "weighted_metrics": recipe.metrics()},
         jit_compile=devices.jit_compile(),
     )
     twin.optimizer.build(twin.trainable_variables)
