@@ -59,7 +59,7 @@ HOUSES = "".join(f"{50 + place},{place % 7},{100 + 3 * place}\n" for place in ra
         ("text_classifier", "text,label\nwell,\nbad,\n", "no row has both a text in 'text' and a label in 'label'"),
         ("text_classifier", b"text,label\ncaf\xe9 noir,yes\nth\xe9 vert,no\n", "save the file as UTF-8"),
         ("text_classifier", b"PK\x03\x04\x14\0", "an Excel workbook or a zip file; save the sheet as CSV"),
-        ("text_classifier", gzip.compress(b"text,label\n"), "let its name end in .gz"),
+        ("text_classifier", gzip.compress(b"text,label\n", mtime=0), "let its name end in .gz"),
         ("linear_regression", "area,price\n50,100\n60,cheap\n", "line 3, column 'price': 'cheap' is not a number"),
         ("linear_regression", "area,price\n50,100\n", "there is nothing to learn"),
         ("linear_regression", "area,price\n50,100\n60,\n", "there is nothing to learn"),

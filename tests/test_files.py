@@ -205,7 +205,7 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\
         (PNG, "reviews.csv is a picture, not a table"),
         (b"\x80\x81\xff\xfe\x00\x01" * 9, "reviews.csv, line 1: neither UTF-8, UTF-16 nor GB18030"),
         (b"PK\x03\x04\x14\x00", "reviews.csv is an Excel workbook or a zip file; save the sheet as CSV"),
-        (gzip.compress(b"a,b\n1,2\n"), "reviews.csv is compressed; let its name end in .gz"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0), "reviews.csv is compressed; let its name end in .gz"),
     ],
 )
 def test_what_is_no_table_is_told_in_one_line_with_its_place(tmp_path: Path, content: bytes, line: str) -> None:
