@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kerasllm.data.samples import sample
 from kerasllm.errors import InputError
 from kerasllm.recipes.lstm_text import LstmText
 from kerasllm.run import Run, create
@@ -181,7 +182,7 @@ def test_it_learns_the_alphabet_and_goes_on_with_it(trained: Run) -> None:
     assert trained.scores["nats_per_character"] < 0.1
     assert trained.scores["perplexity"] == pytest.approx(math.exp(trained.scores["nats_per_character"]))
     assert "".join(trained.generate("abc", length=40, temperature=0)).startswith("defghijklmnopqrstuvwxyz. abc")
-    assert [answer["next"] for answer in trained.predict(["xy", "opq"])] == ["z", "r"]
+    assert [answer["next"] for answer in trained.predict(["abcdefghijklmnopqrstuvwxy", "abcdef"])] == ["z", "g"]
 
 
 def test_what_is_written_comes_piece_by_piece_by_the_seed(trained: Run) -> None:
@@ -204,20 +205,23 @@ def test_an_unseen_character_is_charged_the_share_set_aside_in_equal_parts(train
     each = -math.log(1 / (trained.card["split_characters"]["train"] + 1)) + math.log(2)
     assert new["characters"] == seen["characters"] + 5
     total = new["nats_per_character"] * new["characters"] - seen["nats_per_character"] * seen["characters"]
-    assert 5 * each < total < 5 * each + 20  # and the text's end comes at another place
+    assert total == pytest.approx(5 * each, abs=12)  # the text's end comes at another place
 
 
 @pytest.mark.parametrize("kind", ["characters", "bpe"])
-def test_a_stop_in_mid_epoch_costs_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_in_mid_epoch_costs_nothing(kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = ['"' + text.replace('"', '""') + '"' for text in sample("messages")["text"][:200]]
+    (tmp_path / "texts.csv").write_text("\n".join(["text", *rows]), "utf-8")
     recipe = LstmText(
-        data="sample:messages", **SIZES, epochs=2, dropout=0.3, validation="0.1", tokens=kind, vocabulary_size=3000
-    )
+        data=str(tmp_path / "texts.csv"), **SIZES, epochs=2, dropout=0.3, validation="0.1", tokens=kind,
+        vocabulary_size=1000,
+    )  # fmt: skip
     whole = recipe.train(name="whole")
     run = create(recipe, name="stopped")
     before_batch = Recorder.on_train_batch_begin
 
     def ask(recorder: Recorder, batch: int, logs: Any = None) -> None:
-        recorder.writer.interrupted = recorder.progress.step == 11
+        recorder.writer.interrupted = recorder.progress.step == 14
         before_batch(recorder, batch, logs)
 
     with monkeypatch.context() as patched:
