@@ -221,12 +221,6 @@ class Recipe(BaseModel, ABC):
 
         return Batches(examples, self.batch_size, seed)
 
-    def jit_compile(self) -> bool | str:
-        """Whether XLA compiles the training step."""
-        from kerasllm.training import devices
-
-        return devices.jit_compile()
-
     def metrics(self) -> list[keras.metrics.Metric]:
         """What the curve shows beside the loss."""
         return []

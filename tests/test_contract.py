@@ -30,7 +30,10 @@ pytestmark = pytest.mark.slow
 Call = Callable[..., subprocess.CompletedProcess[str]]
 BACKENDS = ["tensorflow", "jax"]
 # Sizes at which a step takes milliseconds: what is tested here does not depend on them.
-SMALL: dict[str, dict[str, Any]] = {"bert_classifier": {"depth": 1, "width": 8, "heads": 2, "max_length": 16}}
+SMALL: dict[str, dict[str, Any]] = {
+    "bert_classifier": {"depth": 1, "width": 8, "heads": 2, "max_length": 16},
+    "lstm_text": {"data": "sample:messages", "units": 16, "embedding_size": 8, "window": 64},
+}
 
 
 def hard(name: str, **more: Any) -> dict[str, Any]:

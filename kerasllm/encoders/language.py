@@ -115,7 +115,7 @@ class NextToken:
             shares = np.exp(row - row.max())
             shares /= shares.sum()
             order = np.argsort(-row, kind="stable")[:SHOWN]
-            likely = {self.encoder.names[place]: float(shares[place]) for place in order}
+            likely = {self.encoder.names[place]: float(shares[place]) for place in order if place != 1}
             answers.append({"next": next(iter(likely)), "probabilities": likely})
         return answers
 

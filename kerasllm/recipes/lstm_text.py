@@ -10,9 +10,8 @@ from kerasllm.parameters import parameter, with_default
 if TYPE_CHECKING:
     import keras
 
-
 # When epochs is 0: passes over a million tokens; shorter texts are gone over more often, longer ones less.
-PASSES, MOST_PASSES = 5, 40
+PASSES, MOST_PASSES = 6, 40
 
 
 class LstmText(LanguageModel):
@@ -30,7 +29,7 @@ class LstmText(LanguageModel):
     units: int = parameter(512, "size of each LSTM", "每个 LSTM 的大小", group="network", ge=1, le=8192)
     depth: int = parameter(1, "LSTMs, one on the other", "叠加的 LSTM 层数", group="network", ge=1, le=8)
     dropout: float = parameter(
-        0.2,
+        0.25,
         "share of the numbers left out before, between and after the LSTMs",
         "在各 LSTM 之前、之间与之后随机忽略的比例",
         group="network",

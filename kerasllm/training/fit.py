@@ -78,7 +78,7 @@ def _fit(
         loss=recipe.loss(),
         # Rows that only fill a batch up for several devices have the weight 0.
         **{"metrics" if devices.parts() == 1 else "weighted_metrics": recipe.metrics()},
-        jit_compile=recipe.jit_compile(),
+        jit_compile=devices.jit_compile(),
     )
     twin.optimizer.build(twin.trainable_variables)
     found = checkpoint.load(run.path)

@@ -23,9 +23,9 @@ class Streams(keras.utils.PyDataset):
         super().__init__()
         if devices.parts() > 1:
             raise InputError("device: a text's windows follow one another and cannot be shared among GPUs; device=gpu")
-        self._texts = examples.inputs["ids"]
+        self.texts = examples.inputs["ids"]
         self._seed = seed
-        length = sum(map(len, self._texts))
+        length = sum(map(len, self.texts))
         self._starts = np.arange(streams) * length // streams
         windows = -(-length // (streams * window))
         self._window = -(-length // (streams * windows))
@@ -34,7 +34,7 @@ class Streams(keras.utils.PyDataset):
 
     def begin(self, epoch: int, start: int = 0) -> None:
         """Turn to an epoch, and in it to batch `start` (a resumed run goes on in the middle)."""
-        texts, shift = list(self._texts), 0
+        texts, shift = list(self.texts), 0
         if self._seed is not None:
             draw = np.random.default_rng([self._seed, epoch])
             texts = [texts[place] for place in draw.permutation(len(texts))]
