@@ -10,7 +10,7 @@ import numpy as np
 from kerasllm.errors import needs
 
 Scores = dict[str, Any]
-SMALLER_IS_BETTER = frozenset({"rmse", "mae", "log_loss", "loss", "perplexity"})
+SMALLER_IS_BETTER = frozenset({"rmse", "mae", "log_loss", "loss", "nats_per_character", "perplexity"})
 
 
 def is_better(score: str, value: float, than: float) -> bool:
