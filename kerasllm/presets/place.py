@@ -35,14 +35,12 @@ def _handle(name: str) -> str:
 
 
 def _from_hugging_face(name: str) -> Path:
-    import httpx
-    from huggingface_hub import errors, snapshot_download
+    with needs("train"):
+        from huggingface_hub import snapshot_download
 
     try:
         return Path(snapshot_download(name, allow_patterns=FILES))
-    except (errors.HfHubHTTPError, errors.HFValidationError, errors.LocalEntryNotFoundError) as error:
-        raise InputError(_not_to_be_had(f"hf://{name}", error)) from error
-    except (OSError, httpx.HTTPError) as error:
+    except (OSError, ValueError) as error:  # its own errors are of these
         raise InputError(_not_to_be_had(f"hf://{name}", error)) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,14 @@ def save_to_preset(run: Run, folder: str | Path) -> Path:
     if place.exists() and any(place.iterdir()):
         raise InputError(f"{place} is not empty; choose another folder")
     sizes = _sizes(run.model)
-    kind = next((kind for kind, computes in KINDS.items() if computes == (sizes.activation, sizes.epsilon)), None)
+    kind = next(
+        (
+            kind
+            for kind, (activation, epsilon) in KINDS.items()
+            if activation == sizes.activation and math.isclose(epsilon, sizes.epsilon, rel_tol=1e-3)
+        ),
+        None,
+    )
     if kind is None:
         raise InputError(f"no encoder of KerasHub has {sizes.activation} and epsilon {sizes.epsilon:g}")
     backbone = getattr(keras_hub.models, kind)(
@@ -57,7 +65,9 @@ def save_to_preset(run: Run, folder: str | Path) -> Path:
         segments = backbone.get_layer("segment_embedding").embeddings
         segments.assign(np.zeros(segments.shape))
     backbone.save_to_preset(str(place))
-    _save_tokenizer(keras_hub, kind, Tokenizer.from_file(str(run.path / "tokenizer.json")), place)
+    tokenizer = Tokenizer.from_file(str(run.path / "tokenizer.json"))
+    tokenizer.no_truncation()  # the run's max_length is not the encoder's
+    _save_tokenizer(keras_hub, kind, tokenizer, place)
     return place
 
 

@@ -13,7 +13,8 @@ from kerasllm.run import Run
 from kerasllm.training import devices
 from kerasllm.training.batches import Batches
 
-ROWS = 256  # in one batch
+ROWS = 256  # in one batch, at most
+CELLS = 1 << 15  # places for ids in one batch, at most: attention needs memory for each
 
 
 def load_model(run: Run) -> keras.Model:
@@ -27,7 +28,9 @@ def load_model(run: Run) -> keras.Model:
 def outputs(model: keras.Model, inputs: dict[str, Any]) -> np.ndarray:
     """The network's outputs for encoded rows, in their order."""
     count = len(next(iter(inputs.values())))
-    batches = Batches(Examples(inputs, np.zeros(count)), ROWS * devices.parts())
+    longest = max((len(row) for row in inputs.get("ids", [])), default=1)
+    rows = max(1, min(ROWS, CELLS // longest))
+    batches = Batches(Examples(inputs, np.zeros(count)), rows * devices.parts())
     answers = np.asarray(model.predict(batches, verbose=0))[:count]  # only the last batch is filled up
     found = np.empty_like(answers)
     found[np.concatenate([rows for rows, _ in batches.plan])] = answers
