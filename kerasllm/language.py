@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kerasllm.data import Data, Rows
+    from kerasllm.run import Run
 
 MOST = 500_000  # tokens of a split that are scored
 SAMPLES, SAMPLE = 8, 250  # texts written for the scores, and their tokens
@@ -202,15 +203,18 @@ class LanguageModel(Recipe):
         """None beside the curve."""
         return {}
 
-    def generate(self, model: keras.Model, encoder: Any, prompt: str, **options: Any) -> Iterator[str]:
+    def generate(self, run: Run, prompt: str, **options: Any) -> Iterator[str]:
         """Write on after a prompt, token by token, until `length` tokens or the text's end."""
-        from kerasllm.training.language import written
+        from kerasllm import encoders
 
         asked = Writing(**options).model_dump()
+        encoder, _ = encoders.load(run.path)
         unknown = encoder.unknown(prompt)
         if unknown:
             raise InputError(f"prompt: training saw no {', '.join(map(repr, unknown[:8]))}")
-        drawn = written(self.stepping(model), [0, *encoder.ids(prompt)], 1, **asked, never=[1])
+        from kerasllm.training.language import written
+
+        drawn = written(self.stepping(run.model), [0, *encoder.ids(prompt)], 1, **asked, never=[1])
         return _until_end(drawn, encoder.names)
 
 

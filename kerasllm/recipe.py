@@ -252,7 +252,7 @@ class Recipe(BaseModel, ABC):
         outputs = self.outputs(model, examples.inputs)
         return self.score(truth, outputs, decoder), outputs
 
-    def generate(self, model: keras.Model, encoder: Encoder, prompt: str, **options: Any) -> Iterator[str]:
+    def generate(self, run: Run, prompt: str, **options: Any) -> Iterator[str]:
         """Write on after a prompt, piece by piece; language models can."""
         raise InputError(f"{self.name()} answers rows and writes no text; lstm_text does")
 

@@ -60,6 +60,8 @@ HOUSES = "".join(f"{50 + place},{place % 7},{100 + 3 * place}\n" for place in ra
         ("text_classifier", b"text,label\ncaf\xe9 noir,yes\nth\xe9 vert,no\n", "save the file as UTF-8"),
         ("text_classifier", b"PK\x03\x04\x14\0", "an Excel workbook or a zip file; save the sheet as CSV"),
         ("text_classifier", gzip.compress(b"text,label\n", mtime=0), "let its name end in .gz"),
+        ("lstm_text", "text\nshort\n", "5 characters to train on; at least 200 are needed"),
+        ("lstm_text", "poem\nlong\n", "data.csv: no column 'text'; there are: poem"),
         ("linear_regression", "area,price\n50,100\n60,cheap\n", "line 3, column 'price': 'cheap' is not a number"),
         ("linear_regression", "area,price\n50,100\n", "there is nothing to learn"),
         ("linear_regression", "area,price\n50,100\n60,\n", "there is nothing to learn"),

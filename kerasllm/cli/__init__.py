@@ -19,7 +19,6 @@ from kerasllm.cli.batch import batch
 from kerasllm.cli.report import STOPPED, cell, finish, follow, line, print_scores, report, state, summary
 from kerasllm.cli.speech import Json, Name, Pairs, Runs, chinese, language, option, pairs, said
 from kerasllm.cli.training import add_recipes, train
-from kerasllm.cli.writing import generate
 from kerasllm.errors import InputError
 from kerasllm.run import open_run, runs_folder
 from kerasllm.run import runs as list_runs
@@ -49,7 +48,12 @@ app.command(
         "全部检查之后才开始；中断后再次执行同一命令即可继续，已完成的保持不变。"
     ),
 )
-app.command(generate(), name="generate")
+# Named, not imported: its flags are drawn from a model that the other commands need not wait for.
+app.command(
+    "kerasllm.cli.writing:generate",
+    name="generate",
+    help=said("Write on after a prompt, shown token by token.", "接着一段开头往下写，逐词元显示。"),
+)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

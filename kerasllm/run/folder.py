@@ -152,10 +152,7 @@ class Run:
 
         Options: length (tokens), temperature, top_k, top_p, seed.
         """
-        from kerasllm import encoders
-
-        encoder, _ = encoders.load(self.path)
-        return self.recipe.generate(self.model, encoder, prompt, **options)
+        return self.recipe.generate(self, prompt, **options)
 
     def stop(self) -> None:
         """Ask the trainer to stop; it does within one batch, and saves a valid model and a checkpoint."""
