@@ -69,7 +69,9 @@ def test_a_tables_encoders_come_back_from_their_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_encoders_says_so(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds none of columns\.json, text\.json; is it a finished run\?$"):
+    with pytest.raises(
+        InputError, match=r"holds none of columns\.json, text\.json, pixels\.json; is it a finished run\?$"
+    ):
         load(tmp_path)
 
 

@@ -124,6 +124,7 @@ def test_the_command_line_predicts_files_and_folders(
         ("--data pictures/red", "red holds 2 pictures and no folders of classes"),
         ("--data sample:houses", "sample:houses: no column 'picture'"),
         ("--size 5000", "size: '5000' should be less than or equal to 4096"),
+        ("--preset x --colours grey", "a preset takes pictures with colours: leave colours at auto"),
         ("--shift 1", "shift: '1' should be less than 1"),
         ("--test missing", "no folder {folder}/missing"),
     ],

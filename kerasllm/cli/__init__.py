@@ -123,7 +123,7 @@ def predict(
         raise InputError("predict: give rows or --file, one of both")
     if file and Path(file).is_dir():
         from kerasllm.data.card import Notes
-        from kerasllm.data.pictures import walk
+        from kerasllm.data.picture_folder import walk
 
         paths = [str(path) for path, _ in walk(Path(file), Notes())]
         answers = [{"picture": path, **answer} for path, answer in zip(paths, found.predict(paths), strict=True)]
@@ -246,11 +246,11 @@ def card(
 ) -> None:
     """Look at a file, or folder of pictures, before training on it: columns, duplicates, classes, what is wrong."""
     from kerasllm.data import card as cards
-    from kerasllm.data import pictures, table
+    from kerasllm.data import picture_folder, pictures, table
     from kerasllm.data import text as texts
     from kerasllm.data.files import read
 
-    if pictures.holds(file):
+    if picture_folder.holds(file):
         content = pictures.picture_card(file)
         print(cards.render(content))
         return finish(json, content)
