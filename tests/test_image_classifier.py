@@ -124,6 +124,7 @@ def test_the_command_line_predicts_files_and_folders(
         ("--data pictures/red", "red holds 2 pictures and no folders of classes"),
         ("--data sample:houses", "sample:houses: no column 'picture'"),
         ("--size 5000", "size: '5000' should be less than or equal to 4096"),
+        ("--preset x --colours grey", "a preset takes pictures with colours: leave colours at auto"),
         ("--shift 1", "shift: '1' should be less than 1"),
         ("--test missing", "no folder {folder}/missing"),
     ],
@@ -139,6 +140,41 @@ def test_what_cannot_be_used_is_one_line(
     line = capsys.readouterr().err
     assert line.count("\n") == 1
     assert says.format(folder=tmp_path) in line
+
+
+@slow
+def test_a_stop_in_mid_epoch_costs_nothing_though_pictures_change(
+    colours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kerasllm.training import checkpoint
+    from kerasllm.training.recorder import Recorder
+
+    recipe = ImageClassifier(
+        data=str(colours),
+        epochs=3,
+        batch_size=8,
+        flip=True,
+        cutout=0.3,
+        dropout=0.4,
+        validation="0.2",
+        early_stopping=9,
+    )
+    whole, plain = recipe.train(name="whole"), recipe.model_copy(update={"augment": False}).train(name="plain")
+    stopped = kerasllm.run.create(recipe, name="stopped")
+    before_batch = Recorder.on_train_batch_begin
+
+    def ask(recorder: Recorder, batch: int, logs: Any = None) -> None:
+        recorder.writer.interrupted = recorder.progress.step == 5
+        before_batch(recorder, batch, logs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Recorder, "on_train_batch_begin", ask)
+        assert stopped.resume().state == "stopped"
+    found = checkpoint.load(stopped.path)
+    assert found is not None
+    assert found[0].batch > 0
+    assert stopped.resume().state == "completed"
+    assert stopped.report["weights"] == whole.report["weights"] != plain.report["weights"]
 
 
 @slow

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from kerasllm.data.card import render
-from kerasllm.data.pictures import fingerprint, labelled, picture_card, read_pictures, shades
+from kerasllm.data.picture_folder import fingerprint
+from kerasllm.data.pictures import labelled, picture_card, read_pictures, shades
 from kerasllm.errors import InputError
 
 Counts = dict[str, int]

@@ -137,7 +137,7 @@ def predict(
         raise InputError("predict: give rows or --file, one of both")
     if file and Path(file).is_dir():
         from kerasllm.data.card import Notes
-        from kerasllm.data.pictures import walk
+        from kerasllm.data.picture_folder import walk
 
         paths = [str(path) for path, _ in walk(Path(file), Notes())]
         answers = [{"picture": path, **answer} for path, answer in zip(paths, found.predict(paths), strict=True)]

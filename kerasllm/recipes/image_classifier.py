@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import model_validator
 
 from kerasllm.errors import InputError
 from kerasllm.parameters import parameter, with_default
@@ -158,13 +160,19 @@ class ImageClassifier(Classifier):
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = with_default(Classifier, "optimizer", "adamw")
     weight_decay: float = with_default(Classifier, "weight_decay", 0.02)
 
+    @model_validator(mode="after")
+    def _sees_colours(self) -> Self:
+        if self.preset and self.colours == "grey":
+            raise ValueError("a preset takes pictures with colours: leave colours at auto")
+        return self
+
     def files(self) -> dict[str, str]:
         """Folders and samples of pictures, and the preset, where it is a folder."""
         return super().files() | ({"preset": self.preset} if Path(self.preset).is_dir() and self.preset else {})
 
     def fingerprints(self, source: Any = None) -> dict[str, str]:
         """SHA-256 of each folder's pictures; a missing one raises InputError before anything is written."""
-        from kerasllm.data.pictures import fingerprint
+        from kerasllm.data.picture_folder import fingerprint
 
         if source is None and not self.data:
             raise InputError("data: name a folder that holds a folder of pictures per class, or sample:digits")

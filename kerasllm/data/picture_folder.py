@@ -1,0 +1,164 @@
+"""Where labelled pictures come from: a folder with a folder per class, a sample, columns or arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kerasllm.data import files
+from kerasllm.data.card import Notes
+from kerasllm.encoders.pictures import PictureEncoder
+from kerasllm.errors import InputError, did_you_mean
+
+SUFFIXES = {
+    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".heic", ".heif", ".avif",
+}  # fmt: skip
+LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # what systems leave in folders, beside names with a dot
+SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
+
+
+@dataclass
+class Pictures:
+    """The labelled pictures of a source."""
+
+    source: str
+    pictures: list[Any] = field(default_factory=list)  # paths, or what else an encoder reads
+    labels: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)  # where each is, for a person
+
+    def add(self, picture: Any, label: str, place: str) -> None:
+        self.pictures.append(picture)
+        self.labels.append(label)
+        self.places.append(place)
+
+    def take(self, rows: Sequence[int]) -> Pictures:
+        """Only these rows, in this order."""
+        parts = ([values[row] for row in rows] for values in (self.pictures, self.labels, self.places))
+        return Pictures(self.source, *parts)
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+
+def find(source: Any, notes: Notes) -> Pictures:
+    """The pictures of a folder (or sample, columns, DataFrame, (X, y)) with their classes, not yet opened."""
+    if isinstance(source, str) and source.startswith("sample:"):
+        return _from_columns(files.read(source).columns, source)
+    if isinstance(source, (str, Path)):
+        return _from_folder(_folder(Path(source)), notes)
+    if isinstance(source, tuple) and len(source) == 2:
+        return _from_columns({"picture": source[0], "label": source[1]}, "(X, y)")
+    if isinstance(source, Mapping) or hasattr(source, "columns"):
+        return _from_columns(source, "the data")
+    raise InputError(
+        "data must be a folder of pictures, sample:digits, columns or a DataFrame of picture and label, or (X, y), "
+        f"not {type(source).__name__}"
+    )
+
+
+def holds(source: str) -> bool:
+    """Whether it holds pictures: a folder, or a sample of some."""
+    if source.startswith("sample:"):
+        return PictureEncoder.COLUMN in files.read(source).columns
+    return Path(source).is_dir()
+
+
+def fingerprint(source: str) -> str:
+    """SHA-256 over a folder's pictures: of each its path in the folder, and its bytes."""
+    if source.startswith("sample:"):
+        return files.fingerprint(source)
+    digest = hashlib.sha256()
+    for path, place in walk(_folder(Path(source)), Notes()):
+        try:
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise InputError(f"{path} may not be read: {error.strerror}") from error
+        digest.update(f"{place} {content}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def walk(folder: Path, notes: Notes) -> list[tuple[Path, str]]:
+    """Every picture file below a folder and its path in there, in the order of those; the rest is noted."""
+    found: list[tuple[Path, str]] = []
+    hidden: list[str] = []
+    strange: list[str] = []
+    for place, folders, names in os.walk(folder):
+        hidden += [name for name in (*folders, *names) if _is_hidden(name)]
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        for path in (Path(place, name) for name in names if not _is_hidden(name)):
+            if path.suffix.lower() in SUFFIXES:
+                found.append((path, path.relative_to(folder).as_posix()))
+            else:
+                strange.append(path.relative_to(folder).as_posix())
+    _note(notes, "hidden, so left out", hidden)
+    _note(notes, "no picture by its name, so left out", strange)
+    return sorted(found, key=lambda pair: pair[1])
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in LITTER
+
+
+def _folder(path: Path) -> Path:
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise InputError(f"{path} is a file; pictures are given as a folder that holds a folder per class")
+    folders = [one.name for one in path.parent.iterdir() if one.is_dir()] if path.parent.is_dir() else []
+    hint = did_you_mean(path.name, folders)
+    raise InputError(f"no folder {path}{hint if hint.startswith('; did you mean') else ''}")
+
+
+def _from_folder(folder: Path, notes: Notes) -> Pictures:
+    classes = sorted(one.name for one in folder.iterdir() if one.is_dir() and not _is_hidden(one.name))
+    found = Pictures(str(folder))
+    beside, nested = list[str](), list[str]()
+    for path, place in walk(folder, notes):
+        parts = place.split("/")
+        if len(parts) == 1:
+            beside.append(place)
+            continue
+        found.add(str(path), parts[0], place)
+        if len(parts) > 2:
+            nested.append(place)
+    if beside and not found:
+        raise InputError(
+            f"{folder} holds {len(beside)} pictures and no folders of classes; put each class's pictures into a folder "
+            "that has the class's name"
+        )
+    if not found:
+        raise InputError(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    filled = set(found.labels)
+    if len(filled) > 1 and {name.lower() for name in filled} <= SPLITS:
+        names = ", ".join(sorted(filled))
+        raise InputError(
+            f"{folder} holds {names}, which are splits, not classes; name one as data, "
+            f"and others as validation or test, such as {folder / sorted(filled)[0]}"
+        )
+    _note(notes, "in no class's folder, so left out", beside)
+    _note(notes, "in a folder inside a class's, and counted to the class", nested)
+    _note(notes, "a class's folder without a picture", [name for name in classes if name not in filled])
+    return found
+
+
+def _note(notes: Notes, what: str, names: Sequence[str]) -> None:
+    if names:
+        distinct = list(dict.fromkeys(names))
+        more = f" and {len(distinct) - 5} more" if len(distinct) > 5 else ""
+        notes.warn(f"{what}: {len(names)} ({', '.join(distinct[:5])}{more})")
+
+
+def _from_columns(columns: Any, source: str) -> Pictures:
+    for name in ("picture", "label"):
+        if name not in columns:
+            raise InputError(f"{source}: no column {name!r}{did_you_mean(name, map(str, columns))}")
+    pictures, labels = list(columns["picture"]), [str(label) for label in columns["label"]]
+    if len(pictures) != len(labels):
+        raise InputError(f"{source}: {len(pictures)} pictures and {len(labels)} labels")
+    if not pictures:
+        raise InputError(f"{source}: no rows")
+    return Pictures(source, pictures, labels, [f"row {row}" for row in range(1, 1 + len(pictures))])
