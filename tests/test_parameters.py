@@ -8,8 +8,9 @@ import pytest
 
 from kerasllm import recipes
 from kerasllm.errors import InputError
-from kerasllm.parameters import GROUPS, bounds, description, drawing, parameter
+from kerasllm.parameters import GROUPS, bounds, description, drawing, parameter, schema
 from kerasllm.recipes.linear_regression import LinearRegression
+from kerasllm.recipes.text_classifier import TextClassifier
 from kerasllm.tasks import Regressor
 
 
@@ -85,3 +86,16 @@ def test_bounds_are_shown_as_one_word() -> None:
     assert [bounds(fields[name]) for name in ("both", "above", "free")] == ["1..9", ">0..", ""]
     assert description(fields["unit"]) == "u (minutes; 0..)"
     assert description(fields["unit"], "zh") == "单位 (minutes; 0..)"
+
+
+def test_the_schema_of_a_form_has_types_bounds_groups_and_both_languages() -> None:
+    english, chinese = schema(TextClassifier), schema(TextClassifier, "zh")
+    words = english["properties"]["words"]
+    assert (words["type"], words["minimum"], words["maximum"], words["default"]) == ("integer", 1, 5, 3)
+    assert english["properties"]["learning_rate"]["exclusiveMinimum"] == 0
+    assert english["properties"]["schedule"]["enum"] == ["constant", "linear", "cosine"]
+    assert words["description"].isascii()
+    assert "特征" in chinese["properties"]["words"]["description"]
+    groups = {group["name"] for group in english["groups"]}
+    assert {drawn["group"] for drawn in english["properties"].values()} <= groups
+    assert list(english["properties"]) == list(TextClassifier.model_fields)

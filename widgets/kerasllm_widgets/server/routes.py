@@ -1,0 +1,218 @@
+"""The routes: each verb authenticated and authorized, each path below the root, each parameter checked first."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.utils import ensure_async, url_path_join
+from send2trash import send2trash
+from tornado.web import HTTPError, authenticated
+
+from kerasllm import recipes
+from kerasllm.errors import InputError
+from kerasllm.parameters import schema
+from kerasllm.run import files
+from kerasllm_widgets.server import paths
+from kerasllm_widgets.server.notebooks import panel_notebook
+from kerasllm_widgets.server.queue import Queue
+from kerasllm_widgets.server.rows import Rows
+
+BUSY = ("running", "stopping")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the routes share: the server's root and the folder of runs (both canonical), the queue, the rows."""
+
+    root: Path
+    runs: Path
+    queue: Queue
+    rows: Rows
+
+
+def _told(verb: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Answer 400 with the one line of an InputError."""
+
+    @functools.wraps(verb)
+    async def told(self: Route, *words: str) -> None:
+        try:
+            await verb(self, *words)
+        except InputError as error:
+            self.set_status(400)
+            self.finish({"message": str(error)})
+
+    return told
+
+
+class Route(APIHandler):
+    """What every route shares."""
+
+    auth_resource = "kerasllm"
+
+    @property
+    def context(self) -> Context:
+        """The extension's own things."""
+        found: Context = self.settings["kerasllm"]
+        return found
+
+    @property
+    def language(self) -> str:
+        """ "zh" or "en", as the browser asks."""
+        return "zh" if self.get_query_argument("language", "en").startswith("zh") else "en"
+
+    def body(self, **kinds: type) -> list[Any]:
+        """The JSON body's fields of these names and types; 400 for another body."""
+        content = self.get_json_body()
+        if not isinstance(content, dict) or not all(isinstance(content.get(name), kinds[name]) for name in kinds):
+            raise HTTPError(400, f"the body needs {', '.join(f'{name} ({kinds[name].__name__})' for name in kinds)}")
+        return [content[name] for name in kinds]
+
+
+class Recipes(Route):
+    """The recipes, for the launcher's cards."""
+
+    @authenticated
+    @authorized
+    async def get(self) -> None:
+        """Name, summary and data kind of each."""
+        found = [recipes.find(name) for name in recipes.names()]
+        self.finish({"recipes": [{"name": one.name(), "summary": one.summary(self.language)} for one in found]})
+
+
+class Schema(Route):
+    """A recipe's form."""
+
+    @authenticated
+    @authorized
+    @_told
+    async def get(self, recipe: str) -> None:
+        """Its parameters as JSON schema."""
+        if recipe not in recipes.names():
+            raise HTTPError(404)
+        self.finish(schema(recipes.find(recipe), self.language))
+
+
+class Notebooks(Route):
+    """New notebooks, from a card."""
+
+    @authenticated
+    @authorized
+    @_told
+    async def post(self) -> None:
+        """Write a recipe's notebook, with its panel, into a folder; the answer is its path."""
+        recipe, folder = self.body(recipe=str, folder=str)
+        if recipe not in recipes.names():
+            raise HTTPError(404)
+        if not paths.below(self.context.root, folder).is_dir():
+            raise HTTPError(404)
+        contents = self.contents_manager
+        name = await ensure_async(contents.increment_filename(f"{recipe}.ipynb", folder))
+        model = {"type": "notebook", "format": "json", "content": panel_notebook(recipe)}
+        saved = await ensure_async(contents.save(model, url_path_join(folder, name).strip("/")))
+        self.set_status(201)
+        self.finish({"path": saved["path"]})
+
+
+class Runs(Route):
+    """The folder of runs."""
+
+    @authenticated
+    @authorized
+    async def get(self) -> None:
+        """What the sidebar shows, newest first; 304 where nothing has changed."""
+        rows = await asyncio.to_thread(self.context.rows.read)
+        waiting = self.context.queue.waiting()
+        shown = [{**row, "waits": waiting.index(row["name"]) + 1 if row["name"] in waiting else 0} for row in rows]
+        self.finish({"runs": shown, "limit": self.context.queue.limit})
+
+
+class One(Route):
+    """One run."""
+
+    @authenticated
+    @authorized
+    async def get(self, name: str) -> None:
+        """Everything a view shows of it."""
+        run = paths.run(self.context.runs, name)
+        self.finish(
+            {
+                "name": run.name,
+                "recipe": run.asked["recipe"],
+                "parameters": run.asked["parameters"],
+                "created": run.asked["created"],
+                "state": run.state,
+                "status": run.status,
+                "scores": run.scores,
+                "epochs": run.epochs,
+                "warnings": run.card.get("warnings", []),
+            }
+        )
+
+    @authenticated
+    @authorized
+    @_told
+    async def delete(self, name: str) -> None:
+        """Move it to the trash; refused while something works on it."""
+        run = paths.run(self.context.runs, name)
+        if run.state in BUSY or self.context.queue.holds(run):
+            raise InputError(f"{run.name} is {run.state}; stop it first")
+        try:
+            await asyncio.to_thread(send2trash, str(run.path))
+        except OSError as error:
+            raise InputError(f"{run.name} cannot be moved to the trash: {error}") from error
+        self.set_status(204)
+        self.finish()
+
+
+class Stop(Route):
+    """Stopping."""
+
+    @authenticated
+    @authorized
+    @_told
+    async def post(self, name: str) -> None:
+        """Ask the trainer to stop, or take the run out of the queue."""
+        run = paths.run(self.context.runs, name)
+        if self.context.queue.drop(run):
+            files.replace_json(run.path / "status.json", {**run.status, "state": "stopped"})
+        else:
+            run.stop()
+        self.set_status(204)
+        self.finish()
+
+
+class Resume(Route):
+    """Going on."""
+
+    @authenticated
+    @authorized("execute")
+    @_told
+    async def post(self, name: str) -> None:
+        """Queue a run to go on from its last checkpoint."""
+        run = paths.run(self.context.runs, name)
+        if run.state in (*BUSY, "completed"):
+            raise InputError(f"{run.name} is {run.state} already")
+        if not run.asked.get("replayable"):
+            raise InputError(f"{run.name} was trained on data given in Python, which no file can replay; train again")
+        self.context.queue.add(run)
+        self.set_status(202)
+        self.finish({"name": run.name})
+
+
+NAME = r"(?P<name>[^/]+)"
+ROUTES = [
+    (r"/kerasllm/recipes", Recipes),
+    (r"/kerasllm/recipes/(?P<recipe>[^/]+)", Schema),
+    (r"/kerasllm/notebooks", Notebooks),
+    (r"/kerasllm/runs", Runs),
+    (rf"/kerasllm/runs/{NAME}", One),
+    (rf"/kerasllm/runs/{NAME}/stop", Stop),
+    (rf"/kerasllm/runs/{NAME}/resume", Resume),
+]

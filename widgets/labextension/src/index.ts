@@ -1,0 +1,3 @@
+import { cards } from './cards';
+
+export default [cards];
