@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.lab.conftest import Lab
+from tests.lab.server import Server
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_card_opens_the_recipes_notebook_in_the_current_folder(page: Page, lab: Lab, screenshots: Path) -> None:
+def test_a_card_opens_the_recipes_notebook_in_the_current_folder(page: Page, lab: Server, screenshots: Path) -> None:
     card = page.locator(".jp-LauncherCard", has_text="text_classifier")
     expect(card).to_be_visible()
     page.screenshot(path=screenshots / "launcher.png")

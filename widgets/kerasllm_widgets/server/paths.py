@@ -24,6 +24,12 @@ def below(root: Path, path: str) -> Path:
     return found
 
 
+def relative(root: Path, file: Path) -> str | None:
+    """An existing file's path below the root, with forward slashes; None where it lies elsewhere."""
+    found = file.resolve()
+    return found.relative_to(root).as_posix() if found.is_file() and found.is_relative_to(root) else None
+
+
 def run(runs: Path, name: str) -> Run:
     """The run of that name: a folder that lies directly in the folder of runs."""
     if not name or name.startswith(".") or any(sign in name for sign in "\0\\/"):

@@ -15,13 +15,13 @@ from jupyter_server.utils import ensure_async, url_path_join
 from send2trash import send2trash
 from tornado.web import HTTPError, authenticated
 
-from kerasllm import recipes
+from kerasllm import __version__, recipes
 from kerasllm.errors import InputError
 from kerasllm.parameters import schema
 from kerasllm.run import files
-from kerasllm_widgets.server import paths
+from kerasllm_widgets.server import forms, paths
 from kerasllm_widgets.server.notebooks import panel_notebook
-from kerasllm_widgets.server.queue import Queue
+from kerasllm_widgets.server.queue import LOG, Queue
 from kerasllm_widgets.server.rows import Rows
 
 BUSY = ("running", "stopping")
@@ -41,9 +41,9 @@ def _told(verb: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]
     """Answer 400 with the one line of an InputError."""
 
     @functools.wraps(verb)
-    async def told(self: Route, *words: str) -> None:
+    async def told(self: Route, **parts: str) -> None:
         try:
-            await verb(self, *words)
+            await verb(self, **parts)
         except InputError as error:
             self.set_status(400)
             self.finish({"message": str(error)})
@@ -81,9 +81,10 @@ class Recipes(Route):
     @authenticated
     @authorized
     async def get(self) -> None:
-        """Name, summary and data kind of each."""
+        """Name and summary of each."""
         found = [recipes.find(name) for name in recipes.names()]
-        self.finish({"recipes": [{"name": one.name(), "summary": one.summary(self.language)} for one in found]})
+        shown = [{"name": one.name(), "summary": one.summary(self.language)} for one in found]
+        self.finish({"recipes": shown, "version": __version__})
 
 
 class Schema(Route):
@@ -92,11 +93,11 @@ class Schema(Route):
     @authenticated
     @authorized
     @_told
-    async def get(self, recipe: str) -> None:
+    async def get(self, name: str) -> None:
         """Its parameters as JSON schema."""
-        if recipe not in recipes.names():
+        if name not in recipes.names():
             raise HTTPError(404)
-        self.finish(schema(recipes.find(recipe), self.language))
+        self.finish({"recipe": name, "schema": schema(recipes.find(name), self.language)})
 
 
 class Notebooks(Route):
@@ -123,6 +124,8 @@ class Notebooks(Route):
 class Runs(Route):
     """The folder of runs."""
 
+    _track_activity = False  # a sidebar that looks on does not keep an idle server up
+
     @authenticated
     @authorized
     async def get(self) -> None:
@@ -131,6 +134,20 @@ class Runs(Route):
         waiting = self.context.queue.waiting()
         shown = [{**row, "waits": waiting.index(row["name"]) + 1 if row["name"] in waiting else 0} for row in rows]
         self.finish({"runs": shown, "limit": self.context.queue.limit})
+
+    @authenticated
+    @authorized("execute")
+    @_told
+    async def post(self) -> None:
+        """Check a filled form, reserve a run of its recipe, and queue it; the answer is the run's name."""
+        recipe, values, folder = self.body(recipe=str, values=dict, folder=str)
+        if recipe not in recipes.names():
+            raise HTTPError(404)
+        context, filled = self.context, forms.Filled(values, folder)
+        run = await asyncio.to_thread(forms.reserve_training, context.root, context.runs, recipes.find(recipe), filled)
+        context.queue.add(run)
+        self.set_status(202)
+        self.finish({"name": run.name})
 
 
 class One(Route):
@@ -152,8 +169,15 @@ class One(Route):
                 "scores": run.scores,
                 "epochs": run.epochs,
                 "warnings": run.card.get("warnings", []),
+                "notebook": self._below(run.path / "notebook.ipynb"),
+                "log": self._below(run.path / LOG),
+                "figures": [self._below(figure) for figure in sorted(run.path.glob("figures/*.png"))],
             }
         )
+
+    def _below(self, file: Path) -> str | None:
+        """A file's path below the server's root, for Lab to open; None where it lies elsewhere."""
+        return paths.relative(self.context.root, file)
 
     @authenticated
     @authorized
@@ -167,6 +191,22 @@ class One(Route):
             await asyncio.to_thread(send2trash, str(run.path))
         except OSError as error:
             raise InputError(f"{run.name} cannot be moved to the trash: {error}") from error
+        self.set_status(204)
+        self.finish()
+
+
+class Limit(Route):
+    """How many background runs train at once."""
+
+    @authenticated
+    @authorized("execute")
+    @_told
+    async def put(self) -> None:
+        """Change it, until the server ends."""
+        (limit,) = self.body(limit=int)
+        if limit < 1:
+            raise InputError("limit: at least 1")
+        self.context.queue.limit = limit
         self.set_status(204)
         self.finish()
 
@@ -209,8 +249,9 @@ class Resume(Route):
 NAME = r"(?P<name>[^/]+)"
 ROUTES = [
     (r"/kerasllm/recipes", Recipes),
-    (r"/kerasllm/recipes/(?P<recipe>[^/]+)", Schema),
+    (rf"/kerasllm/recipes/{NAME}", Schema),
     (r"/kerasllm/notebooks", Notebooks),
+    (r"/kerasllm/limit", Limit),
     (r"/kerasllm/runs", Runs),
     (rf"/kerasllm/runs/{NAME}", One),
     (rf"/kerasllm/runs/{NAME}/stop", Stop),

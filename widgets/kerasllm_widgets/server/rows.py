@@ -11,6 +11,7 @@ from typing import Any
 from kerasllm.errors import InputError
 from kerasllm.run import Run
 from kerasllm.run.watch import Tail
+from kerasllm_widgets.server import paths
 
 POINTS = 40  # of a sparkline
 STALLED = 10.0  # seconds without a heartbeat after which a living process is said to be stalled
@@ -87,15 +88,8 @@ class _Row:
             "score": {"name": main, "value": scores.get(main), "split": scores["split"]} if main else None,
             "curve": _thinned([self._losses[epoch] for epoch in sorted(self._losses)]),
             "replayable": asked.get("replayable", False),
-            "notebook": self._notebook(),
+            "notebook": paths.relative(self._root, run.path / "notebook.ipynb"),
         }
-
-    def _notebook(self) -> str | None:
-        """The executed notebook's path below the server's root."""
-        file = self._run.path / "notebook.ipynb"
-        if not file.is_file() or not file.resolve().is_relative_to(self._root):
-            return None
-        return file.resolve().relative_to(self._root).as_posix()
 
 
 def _changed(path: Path) -> int:

@@ -1,3 +1,4 @@
 import { cards } from './cards';
+import { runs } from './runs';
 
-export default [cards];
+export default [cards, runs];

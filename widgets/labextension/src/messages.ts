@@ -3,14 +3,15 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { Refusal } from './api';
 
-/** Show why something was refused; a route that is not there means a server without our extension. */
+/** Show, until it is put away, why something was refused. */
 export function complain(error: unknown, trans: TranslationBundle): void {
   Notification.error(reason(error, trans), { autoClose: false });
 }
 
+/** In one line; the server's own refusals are in the person's words already. */
 export function reason(error: unknown, trans: TranslationBundle): string {
-  if (error instanceof Refusal && error.status === 404 && !error.message.startsWith('kerasllm')) {
-    return error.message;
+  if (error instanceof Refusal && error.status === 404 && error.message === 'Not Found') {
+    return trans.__('That is not there any more.');
   }
   return error instanceof Error ? error.message : String(error);
 }
