@@ -33,9 +33,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("lab"), "jupyterlab")
-    yield server
-    server.stop()
+    with Server(tmp_path_factory.mktemp("lab"), "jupyterlab") as server:
+        yield server
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from kerasllm.run import runs
 
 PATIENCE = 60.0  # seconds a server may take to start
 
@@ -76,6 +78,16 @@ class Server:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(PATIENCE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave nothing behind: the runs would outlive the server."""
+        self.stop()
+        for run in runs(self.runs):
+            if run.state == "running":
+                run.stop()
 
     @property
     def log(self) -> str:
