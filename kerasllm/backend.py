@@ -1,4 +1,4 @@
-"""Keras, imported without what TensorFlow prints at every start; a missing one names its cure."""
+"""Keras, imported quietly and with a GPU's memory taken as needed; a missing one names its cure."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ def _quiet() -> Iterator[None]:
         os.close(kept)
         os.close(nowhere)
 
+
+# Take a GPU's memory as it is needed, so that others can share the card: read when a GPU is first used.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 with _quiet(), needs("train"):
     import keras  # noqa: F401

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import signal
-import sys
-import tempfile
 import threading
 import typing
 from collections.abc import Iterator, Mapping
@@ -22,9 +19,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from kerasllm import recipes
+from kerasllm import own_notebook, recipes
 from kerasllm.errors import InputError, did_you_mean, needs
 from kerasllm.evaluate import flat
+from kerasllm.kernels import environment, this_interpreter
+from kerasllm.own_notebook import is_notebook, reserve_notebook
 from kerasllm.parameters import description
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create, files
@@ -81,7 +80,12 @@ def template(recipe: str) -> Path | None:
 
 
 def reserve(recipe: str, values: Mapping[str, str], *, runs: str = "", name: str = "") -> Run:
-    """Check names, types, bounds and files, and reserve a run: for a wrong one no kernel starts."""
+    """Check names, types, bounds and files, and reserve a run: for a wrong one no kernel starts.
+
+    `recipe` is a recipe's name, or the path of a notebook of one's own (.ipynb).
+    """
+    if is_notebook(recipe):
+        return reserve_notebook(Path(recipe), values, runs=runs, name=name)
     checked = recipes.find(recipe)(**values).anchored()
     checked.fingerprints()
     with needs("lab"):
@@ -91,10 +95,12 @@ def reserve(recipe: str, values: Mapping[str, str], *, runs: str = "", name: str
 
 
 def execute(run: Run) -> Run:
-    """Execute the notebook of a reserved run's recipe into the run's folder. The first Ctrl-C stops the run.
+    """Execute a reserved run's notebook into the run's folder. The first Ctrl-C stops the run.
 
     A cell that fails raises InputError where the cause is the user's, else RuntimeError with its traceback.
     """
+    if not run.asked["recipe"]:
+        return own_notebook.execute(run)
     import nbformat
     import papermill
 
@@ -110,7 +116,7 @@ def execute(run: Run) -> Run:
     nbformat.write(draw(recipe, nbformat.read(source, as_version=4) if source else None), target)
     path = str(target).replace("{", "{{").replace("}", "}}")  # papermill fills parameters into a path's braces
     try:
-        with this_interpreter() as kernel, _environment(KERASLLM_RUN=str(run.path)), _interrupts(run):
+        with this_interpreter() as kernel, environment(KERASLLM_RUN=str(run.path)), _interrupts(run):
             papermill.execute_notebook(path, path, given, kernel_name=kernel, progress_bar=False)
     except papermill.PapermillExecutionError as error:
         if run.state not in ENDED:  # the trainer tells its own end
@@ -145,35 +151,6 @@ def _interrupts(run: Run) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def this_interpreter() -> Iterator[str]:
-    """The name of a kernel that is this very interpreter, whatever kernels are installed."""
-    with tempfile.TemporaryDirectory() as folder:
-        kernel = Path(folder) / "kernels" / "kerasllm"
-        kernel.mkdir(parents=True)
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=50"]
-        spec = {"argv": command, "display_name": "kerasllm", "language": "python"}
-        (kernel / "kernel.json").write_text(json.dumps(spec), "utf-8")
-        places = filter(None, [folder, os.environ.get("JUPYTER_PATH")])
-        with _environment(JUPYTER_PATH=os.pathsep.join(places)):
-            yield kernel.name
-
-
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    """Set environment variables, and put back what was there."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def draw(recipe: type[Recipe], notebook: Any = None) -> Any:

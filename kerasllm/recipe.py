@@ -127,8 +127,12 @@ class Recipe(BaseModel, ABC):
         group="computing",
         advanced=True,
     )
-    device: Literal["auto", "cpu", "gpu"] = parameter(
-        "auto", "where it trains", "训练所用的设备", group="computing", advanced=True
+    device: Literal["auto", "cpu", "gpu", "gpus"] = parameter(
+        "auto",
+        "where it trains; gpus: each batch shared among all of this machine's",
+        "训练所用的设备；gpus：每批由本机所有 GPU 分担",
+        group="computing",
+        advanced=True,
     )
     seed: int = parameter(
         0,

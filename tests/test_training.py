@@ -284,15 +284,6 @@ def test_bfloat16_computes_in_it_and_keeps_the_weights_in_float32() -> None:
     assert run.scores["accuracy"] > 0.15
 
 
-def test_a_gpu_that_is_not_there_is_one_line() -> None:
-    from kerasllm.training import devices
-
-    if devices.has_gpu():
-        pytest.skip("this machine has a GPU")
-    with pytest.raises(InputError, match=r"no GPU that .* can use; pip install 'kerasllm\[gpu\]'"):
-        LinearRegression(device="gpu").train()
-
-
 def test_five_points_are_enough_and_extend_the_line() -> None:
     run = LinearRegression(data="sample:line").train()
     answers = [row["y"] for row in run.predict([6, 7, 8, 9, 10])]

@@ -15,8 +15,9 @@ from typing import Annotated, Any, NoReturn
 from cyclopts import App, CycloptsError, Group, UnusedCliTokensError
 
 from kerasllm import __version__
+from kerasllm.cli.batch import batch
 from kerasllm.cli.report import STOPPED, cell, finish, follow, line, print_scores, report, state, summary
-from kerasllm.cli.speech import Json, Name, Runs, chinese, language, option, said
+from kerasllm.cli.speech import Json, Name, Pairs, Runs, chinese, language, option, pairs, said
 from kerasllm.cli.training import add_recipes, train
 from kerasllm.errors import InputError
 from kerasllm.run import open_run, runs_folder
@@ -40,6 +41,13 @@ app = App(
     group_arguments=Group(said("Arguments", "参数")),
 )
 app.command(train)
+app.command(
+    batch,
+    help=chinese(
+        "用多组参数多次训练一个配方，或运行一个 notebook。\n\n"
+        "全部检查之后才开始；中断后再次执行同一命令即可继续，已完成的保持不变。"
+    ),
+)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -163,7 +171,7 @@ def show(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
     from kerasllm.data.card import render
 
     found = open_run(run, runs)
-    print(f"{found.path}\n{found.asked['recipe']}: {state(found)}")
+    print(f"{found.path}\n{found.asked['recipe'] or found.asked['notebook']}: {state(found)}")
     for name, value in found.asked["parameters"].items():
         print(f"  {name} = {value!r}")
     if found.card:
@@ -239,33 +247,31 @@ def card(
     finish(json, content)
 
 
-@app.command(help=chinese("用 papermill 运行配方的 notebook；执行后的 notebook 在运行的文件夹里。"))
+@app.command(help=chinese("检查这台机器：后端、设备、版本，以及需要安装什么。"))
+def doctor(*, json: Json = False) -> int:
+    """Examine this machine: backend, devices, versions, and what to install."""
+    from kerasllm.doctor import examine, lines
+
+    found = examine()
+    print("\n".join(lines(found, language())))
+    finish(json, found)
+    return 0 if found["can_train"] else 1
+
+
+@app.command(help=chinese("用 papermill 运行配方的或自己的 notebook（.ipynb）；执行后的 notebook 在运行的文件夹里。"))
 def notebook(
     recipe: str,
     /,
     *,
-    p: Annotated[
-        list[tuple[str, str]] | None,
-        option(
-            "a parameter's NAME and VALUE; may be repeated",
-            "参数的名称与值；可重复",
-            name=["-p", "--parameter"],
-            negative=(),
-        ),
-    ] = None,
+    p: Pairs = None,
     name: Name = "",
     runs: Runs = "",
     json: Json = False,
 ) -> int:
-    """Run a recipe's notebook by papermill; the executed notebook lies in the run's folder."""
+    """Run a recipe's notebook, or one's own (.ipynb), by papermill; the executed one lies in the run's folder."""
     from kerasllm.notebook import execute, reserve
 
-    values: dict[str, str] = {}
-    for key, value in p or []:
-        if key in values:
-            raise InputError(f"{key} is given twice")
-        values[key] = value
-    run = reserve(recipe, values, runs=runs, name=name)
+    run = reserve(recipe, pairs(p), runs=runs, name=name)
     return follow(run, lambda: execute(run), json)
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
+from kerasllm.errors import InputError
+
 
 def language() -> str:
     """ "zh" where the environment speaks Chinese, else "en"."""
@@ -42,3 +44,22 @@ Runs = Annotated[
 ]
 Json = Annotated[bool, option("end with one line of JSON on stdout", "标准输出的最后一行为 JSON", negative=())]
 Name = Annotated[str, option("the run's name; default the recipe's and the time", "运行的名称；默认为配方名加时间")]
+Pairs = Annotated[
+    list[tuple[str, str]] | None,
+    option(
+        "a parameter's NAME and VALUE; may be repeated",
+        "参数的名称与值；可重复",
+        name=["-p", "--parameter"],
+        negative=(),
+    ),
+]
+
+
+def pairs(given: list[tuple[str, str]] | None) -> dict[str, str]:
+    """The parameters given by -p; one given twice raises InputError."""
+    values: dict[str, str] = {}
+    for key, value in given or []:
+        if key in values:
+            raise InputError(f"{key} is given twice")
+        values[key] = value
+    return values

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kerasllm.errors import InputError, did_you_mean
@@ -43,7 +45,7 @@ class Run:
 
     @cached_property
     def asked(self) -> dict[str, Any]:
-        """run.json: recipe, parameters, created, surface, replayable."""
+        """run.json: recipe ("" of a notebook of one's own), parameters, created, surface, replayable."""
         try:
             content: dict[str, Any] = files.read_json(self.path / "run.json") or {}
         except ValueError as error:
@@ -58,6 +60,9 @@ class Run:
     def recipe(self) -> Recipe:
         """The recipe with this run's parameters."""
         from kerasllm.recipes import find
+
+        if not self.asked["recipe"]:
+            raise InputError(f"{self.name} is a run of {self.asked['notebook']}, of no recipe")
 
         return find(self.asked["recipe"])(**self.asked["parameters"])
 
@@ -152,7 +157,14 @@ class Run:
         (self.path / "stop").touch()
 
     def resume(self) -> Run:
-        """Go on from the last checkpoint to the same weights as if never stopped; blocks until it ends."""
+        """Go on from the last checkpoint to the same weights as if never stopped; blocks until it ends.
+
+        A notebook of one's own has no checkpoint: it is executed from its start.
+        """
+        if not self.asked["recipe"]:
+            from kerasllm.own_notebook import execute
+
+            return execute(self)
         from kerasllm.recipe import resume
 
         return resume(self)
@@ -201,11 +213,29 @@ def create(
     surface: str = "python",
     replayable: bool = True,
 ) -> Run:
-    """Reserve a run: its folder with run.json, in state queued. It needs neither Keras nor the data."""
+    """Reserve a run of a recipe: its folder with run.json, in state queued. It needs neither Keras nor the data."""
+    asked = {
+        "recipe": recipe.name(),
+        "parameters": recipe.model_dump(),
+        "seed": recipe.seed,
+        "surface": surface,
+        "replayable": replayable,
+    }
+    return reserve(asked, recipe.name(), folder, name)
+
+
+def reserve(
+    asked: Mapping[str, Any],
+    stem: str,
+    folder: str | Path | None = None,
+    name: str = "",
+    texts: Mapping[str, str] = MappingProxyType({}),
+) -> Run:
+    """Reserve a run called `name`, or else `stem` and the time; `texts` are files that lie in it from the start."""
     place = runs_folder(folder)
     if Path(name).name != name or name.startswith("."):
         raise InputError(f"a run's name is one folder's name, not {name!r}")
-    stem = name or f"{recipe.name()}-{datetime.now():%Y%m%d-%H%M%S}"
+    stem = name or f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"
     path = place / stem
     attempt = 1
     while True:
@@ -223,16 +253,8 @@ def create(
             raise InputError(
                 f"cannot write runs to {place}: {error.strerror}; choose another folder with --runs"
             ) from error
-    content = {
-        "format": FORMAT,
-        "name": path.name,
-        "recipe": recipe.name(),
-        "parameters": recipe.model_dump(),
-        "seed": recipe.seed,
-        "created": time.time(),
-        "surface": surface,
-        "replayable": replayable,
-    }
-    files.replace_json(path / "run.json", content)
+    for file, text in texts.items():
+        files.replace_text(path / file, text)
+    files.replace_json(path / "run.json", {"format": FORMAT, "name": path.name, "created": time.time(), **asked})
     files.replace_json(path / "status.json", {"state": "queued", "heartbeat": time.time()})
     return Run(path)

@@ -68,8 +68,10 @@ def draw(run: Run, until: threading.Event | None = None) -> None:
     if sys.stdout.isatty():
         _draw_live(run, until)
         return
-    phase, old = "", bool(run.epochs)
+    phase, old, told = "", bool(run.epochs), set[str]()
     for look in watch(run, until=until):
+        for line in _notes(look["status"], told):
+            print(line, flush=True)
         for epoch in () if old else look["epochs"]:
             if _is_shown(epoch["epoch"], look["status"].get("epochs", 1)):
                 print(_epoch(epoch), flush=True)
@@ -85,9 +87,11 @@ def _draw_live(run: Run, until: threading.Event | None) -> None:
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}")
     with Progress(*columns) as progress:
         task = progress.add_task("queued", total=None, left="")
-        old = bool(run.epochs)
+        old, told = bool(run.epochs), set[str]()
         for look in watch(run, until=until):
             status = look["status"]
+            for line in _notes(status, told):
+                progress.console.print(line, markup=False)
             for epoch in () if old else look["epochs"]:
                 if _is_shown(epoch["epoch"], status.get("epochs", 1)):
                     progress.console.print(_epoch(epoch))
@@ -98,6 +102,14 @@ def _draw_live(run: Run, until: threading.Event | None) -> None:
             left = f"{_duration(status['eta'])} left" if status.get("eta") is not None else ""
             done, total = status.get("step"), status.get("steps")
             progress.update(task, description=words, completed=done, total=total, left=left)
+
+
+def _notes(status: dict[str, Any], told: set[str]) -> Iterator[str]:
+    """The device, and what is to be noted of the session, each once."""
+    for name in ("device", "note"):
+        if status.get(name) and name not in told:
+            told.add(name)
+            yield f"{name}: {status[name]}"
 
 
 def _is_shown(epoch: int, epochs: int) -> bool:

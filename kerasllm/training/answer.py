@@ -23,11 +23,11 @@ def load_model(run: Run) -> keras.Model:
     return keras.saving.load_model(path, compile=False)
 
 
-def outputs(model: keras.Model, inputs: dict[str, Any]) -> np.ndarray:
-    """The network's outputs for encoded rows, in their order."""
+def outputs(model: keras.Model, inputs: dict[str, Any], parts: int = 1) -> np.ndarray:
+    """The network's outputs for encoded rows, in their order; `parts` devices share the work."""
     count = len(next(iter(inputs.values())))
-    batches = Batches(Examples(inputs, np.zeros(count)), ROWS)
-    answers = np.asarray(model.predict(batches, verbose=0))
+    batches = Batches(Examples(inputs, np.zeros(count)), ROWS * parts, parts=parts)
+    answers = np.asarray(model.predict(batches, verbose=0))[:count]  # only the last batch is filled up
     found = np.empty_like(answers)
     found[np.concatenate([rows for rows, _ in batches.plan])] = answers
     return found

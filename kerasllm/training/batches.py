@@ -15,12 +15,16 @@ LENGTHS = 3  # fixed lengths at most: each is a compilation under XLA
 class Batches(keras.utils.PyDataset):
     """What `model.fit` is fed on every backend: (inputs, targets) or (inputs, targets, weights)."""
 
-    def __init__(self, examples: Examples, batch_size: int, seed: int | None = None) -> None:
-        """Shuffle by `seed`; None keeps the order (of lengths, where they differ)."""
+    def __init__(self, examples: Examples, batch_size: int, seed: int | None = None, parts: int = 1) -> None:
+        """Shuffle by `seed`; None keeps the order (of lengths, where they differ).
+
+        Each batch can be split among `parts` devices: it is filled up with rows of weight 0.
+        """
         super().__init__()
         self.examples = examples
         self._size = batch_size
         self._seed = seed
+        self._parts = parts
         self._lengths = _lengths(examples.inputs)
         self._looking = True
         self.begin(0)
@@ -60,19 +64,27 @@ class Batches(keras.utils.PyDataset):
 
     def batch(self, rows: np.ndarray, length: int) -> tuple[Any, ...]:
         """One batch; ragged inputs are padded with 0 to `length`, and `mask` (B, length) tells what is not padding."""
+        count = len(rows)
+        rows = np.concatenate([rows, np.repeat(rows[:1], -count % self._parts)])
         inputs: dict[str, np.ndarray] = {}
         for name, values in self.examples.inputs.items():
             if isinstance(values, np.ndarray):
                 inputs[name] = values[rows]
                 continue
             padded = np.zeros((len(rows), length), "int32")
-            mask = np.zeros((len(rows), length), "bool")
+            # Before it fits on several devices, Keras adds up their batches, which TensorFlow refuses booleans.
+            mask = np.zeros((len(rows), length), "bool" if self._parts == 1 else "int32")
             for place, row in enumerate(rows):
                 padded[place, : len(values[row])] = values[row]
                 mask[place, : len(values[row])] = True
             inputs[name], inputs["mask"] = padded, mask
         weights = self.examples.weights
-        return (inputs, self.examples.targets[rows], *(() if weights is None else (weights[rows],)))
+        if self._parts == 1:
+            return (inputs, self.examples.targets[rows], *(() if weights is None else (weights[rows],)))
+        given = np.ones(len(rows), "float32") if weights is None else weights[rows]
+        # Losses are means over all rows: those that count make up for those that do not.
+        scale = np.where(np.arange(len(rows)) < count, len(rows) / count, 0).astype("float32")
+        return inputs, self.examples.targets[rows], given * scale
 
     def _plan(self, order: np.ndarray) -> list[tuple[np.ndarray, int]]:
         """(rows, padded length) of each batch; what does not fill a batch moves up to the next length."""

@@ -1,11 +1,14 @@
-"""Which backend, device and precision this process computes with."""
+"""Which backend, devices and precision this process computes with.
+
+The one place that speaks to a backend by name: each is asked only where it is Keras' backend.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -14,6 +17,8 @@ import keras
 from kerasllm.errors import InputError
 
 PACKAGES = ("kerasllm", "keras", "tensorflow", "jax", "torch", "numpy", "tokenizers")
+# The least compute capability with bfloat16 in hardware (Ampere).
+BFLOAT16 = 8
 
 
 def backend() -> str:
@@ -21,19 +26,57 @@ def backend() -> str:
     return str(keras.config.backend())
 
 
-def has_gpu() -> bool:
-    """Whether the backend sees a GPU."""
+def gpus() -> list[str]:
+    """The GPUs that the backend sees, as Keras names them."""
     if backend() == "torch":  # Keras has no distribution there
         import torch
 
-        return bool(torch.cuda.is_available())
-    return any(name.startswith(("gpu", "cuda")) for name in keras.distribution.list_devices())
+        return [f"cuda:{place}" for place in range(torch.cuda.device_count())]
+    return [name for name in keras.distribution.list_devices() if name.startswith(("gpu", "cuda"))]
+
+
+def used(device: str) -> list[str]:
+    """The devices that `device` means here; what is not there raises InputError with its cure."""
+    if device == "cpu":
+        return ["cpu:0"]
+    found = gpus()
+    if device != "auto" and not found:
+        raise InputError(f"device: no GPU that {backend()} can use; `kerasllm doctor` tells why; or device=auto")
+    if device == "gpus":
+        if backend() == "torch":
+            raise InputError("device: on torch one GPU only; device=gpu, or KERAS_BACKEND=jax")
+        return found
+    return found[:1] or ["cpu:0"]
+
+
+def describe(name: str) -> dict[str, Any]:
+    """A device's name as its maker calls it, and `bfloat16`: whether its hardware has that."""
+    place = name.partition(":")[2]
+    if name.startswith("cpu"):
+        return {"name": "cpu", "bfloat16": False}
+    if backend() == "tensorflow":
+        import tensorflow as tf
+
+        details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[int(place)])
+        major = details.get("compute_capability", (0, 0))[0]
+        return {"name": details.get("device_name", name), "bfloat16": major >= BFLOAT16}
+    if backend() == "jax":
+        import jax
+
+        found = jax.devices("gpu")[int(place)]
+        major = int(float(getattr(found, "compute_capability", "0") or 0))
+        return {"name": found.device_kind, "bfloat16": major >= BFLOAT16}
+    import torch
+
+    major = torch.cuda.get_device_capability(int(place))[0]
+    return {"name": torch.cuda.get_device_name(int(place)), "bfloat16": major >= BFLOAT16}
 
 
 def policy(precision: str, device: str) -> str:
     """The dtype policy for a recipe's precision: arithmetic in bfloat16 keeps the weights in float32."""
     if precision == "auto":
-        precision = "bfloat16" if device != "cpu" and has_gpu() else "float32"
+        has_it = all(describe(name)["bfloat16"] for name in used(device))
+        precision = "bfloat16" if has_it else "float32"
     return "mixed_bfloat16" if precision == "bfloat16" else "float32"
 
 
@@ -43,17 +86,37 @@ def scope(device: str) -> Iterator[None]:
 
     Keras' dtype policy and float type are the user's own; the weights must not depend on them.
     """
-    if device == "gpu" and not has_gpu():
-        raise InputError(f"device: no GPU that {backend()} can use; pip install 'kerasllm[gpu]', or device=auto")
+    names = used(device)
     policy, floats = keras.config.dtype_policy(), keras.config.floatx()
     keras.config.set_floatx("float32")
     keras.config.set_dtype_policy("float32")
     try:
-        with nullcontext() if device == "auto" else keras.device(f"{device}:0"):
+        with ExitStack() as stack:
+            if len(names) > 1:
+                stack.enter_context(_spread(names))
+            elif device != "auto":
+                stack.enter_context(keras.device(names[0]))
             yield
     finally:
         keras.config.set_floatx(floats)
         keras.config.set_dtype_policy(policy)
+
+
+@contextmanager
+def _spread(names: list[str]) -> Iterator[None]:
+    """Copy the variables to each device, and split each batch among them (its size is a multiple of their number)."""
+    if backend() == "tensorflow":
+        import tensorflow as tf
+
+        with tf.distribute.MirroredStrategy([name.replace("cuda", "gpu") for name in names]).scope():
+            yield
+        return
+    before = keras.distribution.distribution()
+    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=names, auto_shard_dataset=False))
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(before)
 
 
 def jit_compile() -> bool | str:
@@ -61,17 +124,82 @@ def jit_compile() -> bool | str:
     return False if backend() == "tensorflow" else "auto"
 
 
-def session() -> dict[str, Any]:
+@contextmanager
+def memory(batch_size: int) -> Iterator[None]:
+    """Turn the backend's error of a device without memory left into a line that says what to try."""
+    try:
+        yield
+    except _full() as error:
+        if not isinstance(error, MemoryError) and not any(
+            words in str(error) for words in ("RESOURCE_EXHAUSTED", "out of memory", "OOM", "Out of memory")
+        ):
+            raise
+        cure = f"batch_size={batch_size // 2}" if batch_size > 1 else "a smaller network"
+        raise InputError(f"the device has no memory left with batch_size={batch_size}: try {cure}") from error
+
+
+def _full() -> tuple[type[BaseException], ...]:
+    if backend() == "tensorflow":
+        import tensorflow as tf
+
+        return (MemoryError, tf.errors.ResourceExhaustedError)
+    if backend() == "jax":
+        import jax
+
+        return (MemoryError, jax.errors.JaxRuntimeError)
+    import torch
+
+    return (MemoryError, torch.OutOfMemoryError)
+
+
+def session(device: str = "auto") -> dict[str, Any]:
     """What the weights depend on beside the recipe and the data: a line of sessions.jsonl."""
+    names = used(device)
     return {
         "backend": backend(),
-        "device": "gpu" if has_gpu() else "cpu",
+        "device": "cpu" if names[0].startswith("cpu") else "gpu",
+        "devices": [describe(name)["name"] for name in names],
         "versions": {name: found for name in PACKAGES if (found := _version(name))},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
-        "threads": {name: value for name, value in os.environ.items() if name.endswith("_THREADS")},
+        "threads": _threads(),
     }
+
+
+def line(session: Mapping[str, Any]) -> str:
+    """A session's devices in one line for a person."""
+    names = session["devices"]
+    shown = f"{len(names)} x {names[0]}" if len(names) > 1 else names[0]
+    return f"{shown}, {session['backend']} {session['versions'].get(session['backend'], '')}".rstrip()
+
+
+def change(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """One line that tells what differs between two sessions of a run and may change its weights; "" where nothing."""
+    pairs = [(name, before.get(name), now.get(name)) for name in ("devices", "threads", "cores", "python")]
+    versions = [one.get("versions", {}) for one in (before, now)]
+    pairs += [(name, versions[0].get(name), versions[1].get(name)) for name in PACKAGES if name != "kerasllm"]
+    told = [
+        f"{name} {_plain(old)} -> {_plain(new)}" for name, old, new in pairs if None not in (old, new) and old != new
+    ]
+    return f"not as when it began ({'; '.join(told)}): the weights may differ from an unbroken run's" if told else ""
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={each}" for name, each in value.items()) or "none"
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _threads() -> dict[str, Any]:
+    """The numbers of threads that were asked for. TensorFlow's weights depend on those within an operation."""
+    named = {name: value for name, value in os.environ.items() if name.endswith(("_THREADS", "OP_PARALLELISM_THREADS"))}
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if backend() == "tensorflow":
+        import tensorflow as tf
+
+        usable = tf.config.threading.get_intra_op_parallelism_threads() or usable
+    return {**named, "within_an_operation": usable}
 
 
 def _version(name: str) -> str:

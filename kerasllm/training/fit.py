@@ -34,10 +34,11 @@ def train(
 ) -> None:
     """Train to the end, to a stop, or to an error; the run's folder tells which."""
     recipe = run.recipe
-    session = {"time": time.time(), "pid": os.getpid(), **devices.session(), "data": fingerprints}
+    session = {"time": time.time(), "pid": os.getpid(), **devices.session(recipe.device), "data": fingerprints}
+    began = run.sessions[0] if run.sessions else session
     files.append_line(run.path / "sessions.jsonl", session)
-    writer.update(phase="building the network")
-    with devices.scope(recipe.device):
+    writer.update(phase="building the network", device=devices.line(session), note=devices.change(began, session))
+    with devices.scope(recipe.device), devices.memory(recipe.batch_size):
         examples = replace(data.training, weights=recipe.weights(data.training.targets))
         model = recipe.build(data)
         try:
@@ -66,8 +67,9 @@ def _fit(
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> Recorder:
     """Compile, and fit from the checkpoint, if there is one, to the end; the model ends with the final weights."""
-    batches = Batches(examples, recipe.batch_size, recipe.seed)
-    held_out = Batches(data.examples(data.validation), recipe.batch_size) if data.validation else None
+    parts = len(devices.used(recipe.device))
+    batches = Batches(examples, recipe.batch_size, recipe.seed, parts)
+    held_out = Batches(data.examples(data.validation), recipe.batch_size, parts=parts) if data.validation else None
     if recipe.early_stopping and not held_out:
         raise InputError("early_stopping needs validation rows to look at, and none were held out (see the data card)")
     epochs = recipe.passes(len(batches.plan), data)
@@ -76,7 +78,8 @@ def _fit(
     twin.compile(
         optimizer(recipe, steps=epochs * len(batches.plan)),
         loss=recipe.loss(),
-        metrics=recipe.metrics(),
+        # Rows that only fill a batch up have the weight 0.
+        **{"metrics" if parts == 1 else "weighted_metrics": recipe.metrics()},
         jit_compile=devices.jit_compile(),
     )
     twin.optimizer.build(twin.trainable_variables)
@@ -135,13 +138,14 @@ def _save_model(run: Run, model: keras.Model) -> None:
 
 def _score(run: Run, recipe: Recipe, data: Data, model: keras.Model, recorder: Recorder) -> None:
     """Write scores.json and the figures; the main split is the test rows, else validation, else training."""
+    parts = len(devices.used(recipe.device))
     report: dict[str, Any] = {"weights": weights_hash(model), "splits": {}}
     pictures: dict[str, Any] = {}
     for name, rows in (("train", data.train), ("validation", data.validation), ("test", data.test)):
         if not rows:
             continue
         examples = data.training.first(SCORED) if name == "train" else data.examples(rows)
-        truth, outputs = rows.truth[: len(examples)], answer.outputs(model, examples.inputs)
+        truth, outputs = rows.truth[: len(examples)], answer.outputs(model, examples.inputs, parts)
         report["splits"][name] = recipe.score(truth, outputs, data.decoder)
         report["split"] = name
         pictures = recipe.figures(truth, outputs, data.decoder)

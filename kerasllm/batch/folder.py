@@ -1,0 +1,124 @@
+"""Batch: the folder that remembers which runs are a batch's points."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from kerasllm.batch.points import Point, Source, seeded
+from kerasllm.errors import InputError
+from kerasllm.own_notebook import reserve_notebook
+from kerasllm.run import Run, create, files, runs_folder
+
+FORMAT = 1
+PATIENCE = 60.0  # seconds for the workers of a killed command to save their runs and end
+
+
+class Batch:
+    """A batch, as its folder tells it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @cached_property
+    def asked(self) -> dict[str, Any]:
+        """batch.json: source, identity, points."""
+        content: dict[str, Any] = files.read_json(self.path / "batch.json") or {}
+        return content
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """The parameters of each point."""
+        return [point["parameters"] for point in self.asked["points"]]
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        """The points' runs, in the points' order."""
+        return [Run(self.path.parent.parent / point["run"]) for point in self.asked["points"]]
+
+    @property
+    def varied(self) -> list[str]:
+        """The parameters that differ between points, but for the seed."""
+        names = dict.fromkeys(name for point in self.points for name in point)
+        return [name for name in names if name != "seed" and len({repr(one.get(name)) for one in self.points}) > 1]
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the batch: one command at a time, and none before the workers of a killed one have ended."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise InputError(f"the batch {self.name} is being run already; watch its runs, or wait") from None
+        try:
+            for other in self.path.glob(".worker-*"):
+                try:
+                    filelock.FileLock(other).acquire(timeout=PATIENCE).lock.release()
+                except filelock.Timeout:
+                    raise InputError(f"a process of an earlier command still works in {self.path}") from None
+            yield
+        finally:
+            lock.release()
+
+
+def open_batch(source: Source, points: Sequence[Point], seeds: int, folder: str = "", name: str = "") -> Batch:
+    """The batch of these points: the one an earlier command made, or a new one, whose runs are yet to be reserved.
+
+    Its name comes from the points, the data's contents and the seeds, so that the same command finds it again.
+    """
+    values = source.check(seeded(points, seeds))
+    if Path(name).name != name or name.startswith("."):
+        raise InputError(f"a batch's name is one folder's name, not {name!r}")
+    content = json.dumps([source.name, values, source.data], sort_keys=True, default=str)
+    identity = hashlib.sha256(content.encode()).hexdigest()
+    batch = Batch(runs_folder(folder) / "batches" / (name or f"{source.stem}-{identity[:8]}"))
+    found = files.read_json(batch.path / "batch.json")
+    if found and found["identity"] != identity:
+        raise InputError(f"{batch.path} is a batch of other points or data; choose another --name")
+    if not found:
+        batch.__dict__["asked"] = {
+            "format": FORMAT,
+            "name": batch.name,
+            "source": source.name,
+            "identity": identity,
+            "created": time.time(),
+            "points": [
+                {"run": f"{batch.name}-{number:0{len(str(len(values)))}}", "parameters": one}
+                for number, one in enumerate(values, 1)
+            ],
+        }
+    return batch
+
+
+def reserve_runs(batch: Batch, source: Source) -> None:
+    """Reserve a run for every point; a command killed half way through goes on where it was."""
+    if (batch.path / "batch.json").exists():
+        return
+    folder = str(batch.path.parent.parent)
+    for run, values in zip(batch.runs, batch.points, strict=True):
+        if (run.path / "run.json").exists():
+            if run.asked["parameters"] != values:
+                raise InputError(f"{run.path} is another run; choose another --name for the batch")
+            continue
+        if run.path.exists():  # its making was killed
+            shutil.rmtree(run.path)
+        if source.is_notebook:
+            reserve_notebook(Path(source.name), values, runs=folder, name=run.name)
+        else:
+            create(source.recipe(values), folder, run.name, "batch")
+    files.replace_json(batch.path / "batch.json", batch.asked)

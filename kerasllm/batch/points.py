@@ -1,0 +1,139 @@
+"""Points: every combination of a grid, or every row of a table, for each seed; checked before any of them starts."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerasllm import recipes
+from kerasllm.data.files import fingerprint, read
+from kerasllm.errors import InputError, did_you_mean
+from kerasllm.own_notebook import checked, declared, is_notebook
+from kerasllm.recipe import Recipe
+
+MOST = 10_000  # points in a batch: more is a slip of the keyboard
+
+
+@dataclass(frozen=True)
+class Point:
+    """One set of words for parameters, and the place they come from, for errors."""
+
+    words: dict[str, str]
+    place: str = ""
+
+
+def from_grid(grid: Sequence[str], fixed: Mapping[str, str]) -> list[Point]:
+    """Every combination of `name=value,value` words; a value that holds a comma stands in double quotes."""
+    axes: dict[str, list[str]] = {}
+    for word in grid:
+        name, found, values = word.partition("=")
+        if not found or not name:
+            raise InputError(f"--grid {word}: write NAME=VALUE,VALUE")
+        if name in axes or name in fixed:
+            raise InputError(f"{name} is given twice")
+        axes[name] = next(csv.reader([values]), [""])
+    return [Point({**fixed, **dict(zip(axes, values, strict=True))}) for values in itertools.product(*axes.values())]
+
+
+def from_table(path: str, fixed: Mapping[str, str]) -> list[Point]:
+    """A point per row of a CSV file whose header names parameters; an empty cell is the parameter's default."""
+    table = read(path)
+    for name in table.columns:
+        if name in fixed:
+            raise InputError(f"{name} is given twice: by -p and as a column of {table.source}")
+    return [
+        Point(
+            {
+                **fixed,
+                **{name: str(cells[row]) for name, cells in table.columns.items() if cells[row] not in ("", None)},
+            },
+            table.place(row),
+        )
+        for row in range(len(table))
+    ]
+
+
+def seeded(points: Iterable[Point], seeds: int) -> list[Point]:
+    """Each point for `seeds` seeds: its own, or 0, and those that follow it."""
+    if seeds < 1:
+        raise InputError(f"--seeds {seeds}: 1 or more")
+    found = []
+    for point in points:
+        first = point.words.get("seed", "0")
+        if seeds > 1 and not first.isdigit():
+            raise InputError(f"{point.place}: seed {first!r} is no whole number".removeprefix(": "))
+        more = range(int(first), int(first) + seeds) if seeds > 1 else ()
+        found += [Point({**point.words, "seed": str(seed)}, point.place) for seed in more] or [point]
+    return found
+
+
+class Source:
+    """What the points run: a recipe, or a notebook of one's own. Checks a point's words."""
+
+    def __init__(self, name: str) -> None:
+        """`name` is a recipe's, or a notebook's path."""
+        self.is_notebook = is_notebook(name)
+        if self.is_notebook:
+            path = Path(name).absolute()
+            self.name, self.stem = str(path), path.stem
+            self.parameters = set(declared(path))
+            self.data = {"notebook": fingerprint(path)}
+        else:
+            self.name = self.stem = name
+            self._recipe = recipes.find(name)
+            self.parameters = set(self._recipe.model_fields)
+            self.data = {}
+        self._known: dict[str, str] = {}
+
+    def check(self, points: Sequence[Point]) -> list[dict[str, Any]]:
+        """The parameters of every point; the first wrong word raises InputError with its place."""
+        if len(points) > MOST:
+            raise InputError(f"{len(points)} points are too many; {MOST} at most")
+        found: list[dict[str, Any]] = []
+        places: dict[str, int] = {}
+        for number, point in enumerate(points, 1):
+            values = self._checked(point)
+            twin = places.setdefault(repr(sorted(values.items())), number)
+            if twin != number:
+                raise InputError(
+                    f"{point.place or f'point {number}'}: the same parameters as point {twin}: {point.words}"
+                )
+            found.append(values)
+        return found
+
+    def _checked(self, point: Point) -> dict[str, Any]:
+        for name in point.words:
+            if name not in self.parameters:
+                where = f"{point.place}: " if point.place else ""
+                raise InputError(f"{where}no parameter {name!r}{did_you_mean(name, self.parameters)}")
+        try:
+            return self._values(point.words)
+        except InputError as error:
+            if not point.place:
+                raise
+            named = str(error).split(":", 1)[0]
+            column = f", column {named!r}" if named in point.words else ""
+            text = str(error).split(": ", 1)[1] if column else str(error)
+            raise InputError(f"{point.place}{column}: {text}") from error
+
+    def _values(self, words: Mapping[str, str]) -> dict[str, Any]:
+        if self.is_notebook:
+            return checked(Path(self.name), words)
+        recipe = self.recipe(words)
+        for name, file in recipe.files().items():
+            try:
+                self._known[file] = self._known.get(file) or fingerprint(file)
+            except InputError as error:
+                raise InputError(f"{name}: {error}") from error
+        if not recipe.files().get("data"):
+            recipe.fingerprints()  # raises: it names the cure
+        self.data = self._known
+        return recipe.model_dump()
+
+    def recipe(self, words: Mapping[str, Any]) -> Recipe:
+        """The recipe with these parameters."""
+        return self._recipe(**words).anchored()

@@ -1,0 +1,90 @@
+"""Work through a batch: start what is not finished, try again what the machine spoiled, stop when asked."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from types import FrameType
+
+from kerasllm.batch.folder import Batch
+from kerasllm.batch.workers import Workers
+from kerasllm.errors import InputError
+from kerasllm.run import Run
+
+LOOK = 0.25  # seconds between two looks
+
+
+@dataclass
+class Progress:
+    """Where a batch stands; `errors` by the run's name."""
+
+    batch: Batch
+    at_work: list[Run] = field(default_factory=list)
+    waiting: deque[Run] = field(default_factory=deque)
+    ended: list[Run] = field(default_factory=list)
+    errors: dict[str, str] = field(default_factory=dict)
+    is_stopping: bool = False
+
+
+def work(batch: Batch, workers: Workers, look: Callable[[Progress], None]) -> Progress:
+    """Bring every point to its end, or to a stop by Ctrl-C or SIGTERM; `look` is called whenever time has passed."""
+    progress = Progress(batch)
+    for run in batch.runs:
+        (progress.ended if run.state == "completed" else progress.waiting).append(run)
+    tried: set[str] = set()
+    with _stopping(progress):
+        while progress.at_work or (progress.waiting and not progress.is_stopping):
+            if not progress.is_stopping:
+                _start(progress, workers)
+            for end in workers.ended(LOOK):
+                progress.at_work.remove(end.run)
+                again = end.is_machines and end.run.name not in tried and not progress.is_stopping
+                if again:
+                    tried.add(end.run.name)
+                    progress.waiting.append(end.run)
+                    continue
+                progress.ended.append(end.run)
+                if end.error:
+                    progress.errors[end.run.name] = end.error
+            look(progress)
+    return progress
+
+
+def _start(progress: Progress, workers: Workers) -> None:
+    for _ in range(len(progress.waiting)):
+        if not workers.free:
+            return
+        run = progress.waiting.popleft()
+        if run.state in ("running", "stopping"):  # by somebody else: look again later
+            progress.waiting.append(run)
+            continue
+        (run.path / "stop").unlink(missing_ok=True)  # of an earlier command, killed before the run took notice
+        progress.at_work.append(run)
+        workers.start(run)
+
+
+@contextmanager
+def _stopping(progress: Progress) -> Iterator[None]:
+    """Take the first Ctrl-C as a wish to stop all runs, each with a checkpoint; a second one interrupts at once."""
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if progress.is_stopping:
+            raise KeyboardInterrupt
+        progress.is_stopping = True
+        for run in progress.at_work:
+            with suppress(InputError):  # it has just ended
+                run.stop()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

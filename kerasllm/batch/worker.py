@@ -1,0 +1,88 @@
+"""A worker's process: takes runs, one line of JSON each, on stdin and answers each when it has ended.
+
+It lives for many runs, so that Keras, papermill and what they import are loaded once. When the batch's process is
+gone (stdin ends), it asks its run to stop, and ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+import filelock
+
+from kerasllm.errors import InputError
+from kerasllm.run import Run
+from kerasllm.run.folder import ENDED
+
+GRACE = 20.0  # seconds a run may take to stop, when the batch's process is gone
+# The machine's doing, not the run's: worth a second try (papermill issue 511).
+MACHINES = ("Address already in use", "Kernel died before replying", "Kernel didn't respond", "Resource temporarily")
+
+
+def main(lock: str) -> None:
+    """Work until stdin ends. `lock` is held as long as this process lives."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a library prints goes to the log, not among the answers
+    with filelock.FileLock(lock):
+        tasks: queue.Queue[Run | None] = queue.Queue()
+        threading.Thread(target=_listen, args=(tasks,), daemon=True).start()
+        while (run := tasks.get()) is not None:
+            _answer(answers, _work(run))
+
+
+def _listen(tasks: queue.Queue[Run | None]) -> None:
+    run = None
+    for line in sys.stdin:
+        run = Run(Path(json.loads(line)["run"]))
+        tasks.put(run)
+    tasks.put(None)
+    if run and run.state not in ENDED:
+        with suppress(InputError):  # it has just ended
+            run.stop()
+        time.sleep(GRACE)
+        os._exit(1)
+
+
+def _answer(answers: IO[str], content: dict[str, Any]) -> None:
+    with suppress(BrokenPipeError):  # nobody listens any more; the run's folder tells all
+        answers.write(json.dumps(content, ensure_ascii=False) + "\n")
+        answers.flush()
+
+
+def _work(run: Run) -> dict[str, Any]:
+    """Work on one run to its end; whatever goes wrong is told, and the worker lives on."""
+    error = ""
+    try:
+        run.resume()
+    except (InputError, KeyboardInterrupt) as fault:
+        error = str(fault) or "interrupted"
+    except Exception as fault:  # the outermost edge of this process
+        traceback.print_exc()
+        error = f"{type(fault).__name__}: {fault}"
+    finally:
+        _forget()
+    machines = any(cause in error for cause in MACHINES)
+    return {"error": " ".join(error.split()), "is_machines": machines}
+
+
+def _forget() -> None:
+    """Give back what the last model held; the next one begins as in a fresh process."""
+    if "keras" in sys.modules:
+        import keras
+
+        keras.utils.clear_session(free_memory=False)
+    gc.collect()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

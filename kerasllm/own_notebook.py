@@ -1,0 +1,280 @@
+"""A notebook of one's own as a run: its cell tagged `parameters` is read and checked, papermill executes it.
+
+papermill injects names unchecked, and a name can hold code; it reads the cell by regular expressions and misses some.
+Here Python's own parser reads it, and a name or type that the cell does not declare never reaches a kernel.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import signal
+import sys
+import threading
+import time
+import tokenize
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerasllm.errors import InputError, did_you_mean, needs
+from kerasllm.kernels import environment, this_interpreter
+from kerasllm.run import Run, files, reserve
+from kerasllm.run.process import myself
+from kerasllm.run.writer import POLL, Writer
+
+SOURCE = "source.ipynb"  # in the run's folder: what is executed, whatever becomes of the user's file
+PATIENCE = 10.0  # seconds a cell may take to heed an interrupt, before its kernel is killed
+SIMPLE: dict[str, type] = {kind.__name__: kind for kind in (bool, int, float, str)}
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One parameter of a notebook: `kind` is bool, int, float, str, or "" where any literal will do."""
+
+    name: str
+    kind: str
+    default: Any  # None, too, where it is no literal
+    help: str
+
+
+def is_notebook(source: str) -> bool:
+    """Whether a word names a notebook rather than a recipe."""
+    return source.endswith(".ipynb")
+
+
+def load(path: Path) -> Any:
+    """The notebook, in nbformat 4."""
+    with needs("lab"):
+        import nbformat
+    if not path.exists():
+        raise InputError(f"no notebook {path}")
+    try:
+        return nbformat.read(path, as_version=4)
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, KeyError) as error:
+        raise InputError(f"{path} is no notebook: {' '.join(str(error).split())[:200]}") from error
+
+
+def declared(path: Path) -> dict[str, Declared]:
+    """The parameters of a notebook's cell tagged `parameters`; {} where it has none."""
+    return _declared(load(path), path.name)
+
+
+def _declared(notebook: Any, name: str) -> dict[str, Declared]:
+    cell = next((cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])), None)
+    if cell is None:
+        return {}
+    language = _language(notebook)
+    if language != "python":
+        raise InputError(f"{name}: the parameters of a notebook in {language} cannot be checked, only Python's")
+    try:
+        tree = ast.parse(cell.source)
+    except SyntaxError as error:
+        raise InputError(f"{name}: its parameters cell, line {error.lineno}: {error.msg}") from error
+    notes = _comments(cell.source)
+    found = {}
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if _is_annotated(node) else []
+        for target in targets:
+            if isinstance(target, ast.Name):
+                default = _literal(node.value)
+                kind = ast.unparse(node.annotation) if isinstance(node, ast.AnnAssign) else type(default).__name__
+                note = notes.get(node.end_lineno or 0, "")
+                found[target.id] = Declared(target.id, kind if kind in SIMPLE else "", default, note)
+    return found
+
+
+def _language(notebook: Any) -> str:
+    told = notebook.metadata.get("language_info", {}).get("name") or notebook.metadata.get("kernelspec", {}).get(
+        "language"
+    )
+    return str(told or "python")
+
+
+def _is_annotated(node: ast.stmt) -> bool:
+    return isinstance(node, ast.AnnAssign) and node.value is not None
+
+
+def _comments(source: str) -> dict[int, str]:
+    words = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {word.start[0]: word.string.lstrip("# ") for word in words if word.type == tokenize.COMMENT}
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None
+
+
+def checked(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The given values in the types that the notebook declares; a wrong name or value raises InputError."""
+    known = declared(path)
+    if values and not known:
+        raise InputError(f"{path.name} has no cell tagged `parameters`, so that it takes none")
+    for name in values:
+        if name not in known:
+            raise InputError(f"{path.name}: no parameter {name!r}{did_you_mean(name, known)}")
+    return {name: _value(known[name], value) for name, value in values.items()}
+
+
+def _value(parameter: Declared, given: Any) -> Any:
+    """A word of a command line, or a value already typed, as the parameter's type."""
+    read: Any = given
+    if isinstance(given, str) and parameter.kind != "str":
+        try:
+            read = ast.literal_eval(given)
+        except (ValueError, SyntaxError):
+            read = {"true": True, "false": False}.get(given.lower(), given)
+    if not parameter.kind:
+        return read
+    if parameter.kind == "float" and type(read) is int:
+        read = float(read)
+    if type(read) is not SIMPLE[parameter.kind]:
+        raise InputError(f"{parameter.name}: {given!r} is no {parameter.kind}, as its default {parameter.default!r} is")
+    return read
+
+
+def reserve_notebook(path: Path, given: Mapping[str, Any], *, runs: str | Path = "", name: str = "") -> Run:
+    """Check a notebook's parameters and kernel, and reserve a run of it: for a wrong one no kernel starts."""
+    with needs("lab"):
+        import ipykernel  # noqa: F401  (the kernel runs it)
+        import nbformat
+        import papermill  # noqa: F401
+    path = path.absolute()
+    values = checked(path, given)
+    notebook = load(path)
+    kernel_name(notebook, path.name)
+    asked = {
+        "recipe": "",
+        "notebook": str(path),
+        "parameters": values,
+        "seed": values.get("seed"),
+        "surface": "notebook",
+        "replayable": True,
+    }
+    return reserve(asked, path.stem, runs, name, {SOURCE: nbformat.writes(notebook)})
+
+
+def kernel_name(notebook: Any, source: str) -> str:
+    """The installed kernel that a notebook asks for; "" for this interpreter, where it asks for plain Python."""
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    wanted = notebook.metadata.get("kernelspec", {}).get("name", "")
+    if wanted in ("", "python3"):
+        return ""
+    known = KernelSpecManager().find_kernel_specs()
+    if wanted not in known:
+        raise InputError(f"{source}: its kernel {wanted!r} is not installed{did_you_mean(wanted, known)}")
+    return str(wanted)
+
+
+def execute(run: Run) -> Run:
+    """Execute a reserved run's notebook, in its own folder, from the start; the first Ctrl-C stops it.
+
+    It is completed when its last cell has ended well, and never before. A cell's error raises InputError.
+    """
+    import papermill
+
+    if run.state == "completed":
+        return run
+    source, target = run.path / SOURCE, run.path / "notebook.ipynb"
+    folder = Path(run.asked["notebook"]).parent
+    notebook = load(source)
+    kernel = kernel_name(notebook, source.name)
+    papermill.engines.papermill_engines.register("kerasllm", _engine())
+    with Writer(run) as writer:
+        writer.start()
+        session = {"time": time.time(), **myself(), "python": sys.version.split()[0], "data": {}}
+        files.append_line(run.path / "sessions.jsonl", session)
+        with writer.signals(), this_interpreter() as mine, environment(KERASLLM_RUNS=str(run.path.parent)):
+            try:
+                papermill.execute_notebook(
+                    _braces(source),
+                    _braces(target),
+                    run.asked["parameters"],
+                    engine_name="kerasllm",
+                    kernel_name=kernel or mine,
+                    language=_language(notebook),
+                    progress_bar=False,
+                    cwd=str(folder) if folder.is_dir() else None,  # as Jupyter does
+                    writer=writer,
+                )
+            except papermill.PapermillExecutionError as error:
+                if writer.stop_asked():
+                    writer.end("stopped", "as asked")
+                    return run
+                raise InputError(f"cell {error.exec_count}: {error.ename}: {error.evalue}") from error
+            except RuntimeError as error:  # nbclient's dead kernel
+                if writer.stop_asked():
+                    writer.end("stopped", "as asked; its kernel had to be killed")
+                    return run
+                raise InputError(f"the kernel: {error}") from error
+        writer.end("completed")
+    return run
+
+
+def _braces(path: Path) -> str:
+    return str(path).replace("{", "{{").replace("}", "}}")  # papermill fills parameters into a path's braces
+
+
+def _engine() -> Any:
+    """papermill's engine, telling each cell to the run's status, and interrupting a cell when a stop is asked."""
+    from papermill.clientwrap import PapermillNotebookClient
+    from papermill.engines import NBClientEngine
+
+    class Client(PapermillNotebookClient):
+        def papermill_execute_cells(self) -> None:
+            """Execute the cells while a thread looks for a wish to stop."""
+            with _stopping(self.writer, self.km):
+                super().papermill_execute_cells()
+
+    class Engine(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, writer: Writer, **more: Any) -> Any:
+            """Execute, with each cell's place among the code cells as the run's phase."""
+            places = [place for place, cell in enumerate(nb_man.nb.cells) if cell.cell_type == "code"]
+            begin = nb_man.cell_start
+
+            def tell(cell: Any, cell_index: int | None = None, **words: Any) -> None:
+                if cell_index in places:
+                    done = places.index(cell_index)
+                    writer.update(phase=f"cell {done + 1}/{len(places)}", step=done, steps=len(places))
+                begin(cell, cell_index, **words)
+
+            nb_man.cell_start = tell
+            writer.update(phase="starting the kernel")
+            names = ("input_path", "start_timeout", "execution_timeout", "log_output", "stdout_file", "stderr_file")
+            kept = {name: value for name, value in more.items() if name not in names}
+            client = Client(nb_man, kernel_name=kernel_name, startup_timeout=more.get("start_timeout", 60), **kept)
+            client.writer = writer
+            return client.execute()
+
+    return Engine
+
+
+@contextmanager
+def _stopping(writer: Writer, kernel: Any) -> Iterator[None]:
+    """Interrupt the kernel once a stop is asked; kill it where the cell does not heed that."""
+    done = threading.Event()
+
+    def look() -> None:
+        while not writer.stop_asked():
+            if done.wait(POLL):
+                return
+        pid = kernel.provisioner.pid
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGINT)
+            if not done.wait(PATIENCE):
+                os.kill(pid, signal.SIGTERM)
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

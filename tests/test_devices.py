@@ -1,0 +1,135 @@
+"""Devices: what is used and told, bfloat16 where the hardware has it, several at once, no memory left."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kerasllm.errors import InputError
+from kerasllm.recipes.linear_regression import LinearRegression
+from kerasllm.run import Run, create, files
+from kerasllm.run.watch import draw
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.slow  # importing Keras takes seconds
+
+pytest.importorskip("keras", reason="the train extra is not installed")
+
+from kerasllm.training import devices, fit  # noqa: E402
+
+LINE: dict[str, Any] = {"data": "sample:line", "epochs": 1}
+
+
+@pytest.fixture
+def a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with two cards, whose bfloat16 a test decides."""
+    monkeypatch.setattr(devices, "gpus", lambda: ["gpu:0", "gpu:1"])
+
+
+@pytest.mark.parametrize("device", ["gpu", "gpus"])
+def test_a_gpu_that_is_not_there_is_one_line(device: str) -> None:
+    if devices.gpus():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(InputError, match="no GPU that tensorflow can use; `kerasllm doctor` tells why"):
+        LinearRegression(**LINE, device=device).train()
+
+
+def test_the_cpu_is_used_where_it_is_asked_for_though_there_is_a_gpu(a_gpu: None) -> None:
+    assert devices.used("cpu") == ["cpu:0"]
+    assert devices.used("auto") == devices.used("gpu") == ["gpu:0"]
+    assert devices.used("gpus") == ["gpu:0", "gpu:1"]
+    assert devices.session("cpu")["device"] == "cpu"
+
+
+@pytest.mark.parametrize(("capability", "found"), [((7, 5), "float32"), ((8, 0), "mixed_bfloat16")])
+def test_auto_is_bfloat16_where_the_hardware_has_it(
+    capability: tuple[int, int], found: str, a_gpu: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["first", "second"])
+    details = {"compute_capability": capability, "device_name": "A card"}
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda device: details)
+    assert devices.policy("auto", "gpu") == found
+    assert devices.policy("auto", "cpu") == devices.policy("float32", "gpu") == "float32"
+    assert devices.policy("bfloat16", "cpu") == "mixed_bfloat16"
+    told = devices.session("gpus")
+    assert (told["device"], told["devices"]) == ("gpu", ["A card", "A card"])
+    assert devices.line(told).startswith("2 x A card, tensorflow 2.")
+
+
+def test_the_device_is_told_in_the_status_the_session_and_a_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
+    run = LinearRegression(**LINE, device="cpu").train()
+    assert run.status["device"].startswith("cpu, tensorflow 2.")
+    session = run.sessions[0]
+    assert (session["device"], session["devices"]) == ("cpu", ["cpu"])
+    assert session["threads"]["within_an_operation"] >= 1
+    draw(run)
+    assert f"device: {run.status['device']}\n" in capsys.readouterr().out
+
+
+def test_what_changed_between_sessions_is_told_in_one_line(runs: Path) -> None:
+    recipe = LinearRegression(**LINE)
+    run = create(recipe)
+    before = devices.session()
+    before["versions"]["tensorflow"], before["cores"] = "2.0", 640
+    files.append_line(run.path / "sessions.jsonl", {**before, "data": recipe.fingerprints()})
+    run.resume()
+    note = run.status["note"]
+    assert note.startswith("not as when it began (cores 640 -> ")
+    assert "tensorflow 2.0 -> 2." in note
+    assert LinearRegression(**LINE).train().status["note"] == ""
+    old = {"backend": "tensorflow", "device": "gpu", "threads": {}}  # as an earlier kerasllm wrote it
+    assert "threads" in devices.change(old, devices.session())
+
+
+@pytest.mark.parametrize(("batch_size", "cure"), [(64, "try batch_size=32"), (1, "try a smaller network")])
+def test_no_memory_left_is_one_line_with_what_to_try(
+    batch_size: int, cure: str, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+
+    def full(*words: Any) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[64,9999]")
+
+    monkeypatch.setattr(fit, "_fit", full)
+    with pytest.raises(InputError, match=f"no memory left with batch_size={batch_size}: {cure}"):
+        LinearRegression(**LINE, batch_size=batch_size).train(name="full")
+    run = Run(runs / "full")
+    assert run.state == "failed"
+    assert cure in run.status["message"]
+
+
+def test_an_error_that_is_not_of_memory_stays_what_it_is() -> None:
+    import tensorflow as tf
+
+    with pytest.raises(tf.errors.ResourceExhaustedError, match="too many files"), devices.memory(8):
+        raise tf.errors.ResourceExhaustedError(None, None, "too many files")
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_two_devices_end_with_the_losses_and_scores_of_one(backend: str, tmp_path: Path) -> None:
+    """Batches of 7 on two devices, weighted classes: nothing divides evenly."""
+    pytest.importorskip(backend)
+    words = ["good fine nice", "bad poor", "so so, neither the one nor the other"]
+    rows = [f'"{words[place % 3]} {"very " * (place % 3)}",{place % 3 if place % 4 else 0}' for place in range(41)]
+    (tmp_path / "texts.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.two_devices", str(tmp_path / "runs"), str(tmp_path / "texts.csv")],
+        text=True, capture_output=True, cwd=ROOT, env={**os.environ, "KERAS_BACKEND": backend},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    one, two = json.loads(done.stdout.strip().splitlines()[-1])
+    assert (one["devices"], two["devices"]) == (["cpu"], ["cpu", "cpu"])
+    for name in ("log_loss", "accuracy"):
+        assert two["scores"][name] == pytest.approx(one["scores"][name], rel=1e-4)
+    for first, second in zip(one["epochs"], two["epochs"], strict=True):
+        # A batch that was filled up counts with its full size in the curve.
+        assert second["loss"] == pytest.approx(first["loss"], rel=0.03)
+        assert second["val_accuracy"] == pytest.approx(first["val_accuracy"], abs=0.1)

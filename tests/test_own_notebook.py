@@ -1,0 +1,183 @@
+"""Notebooks of one's own as runs: their parameters read and checked, each cell told, nothing falsely completed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from kerasllm.errors import InputError
+from kerasllm.notebook import execute, reserve
+from kerasllm.own_notebook import checked, declared
+from kerasllm.run import Run, open_run
+from kerasllm.run.watch import watch
+
+slow = pytest.mark.slow
+CELL = """alpha: float = 0.5  # how much
+count = 3
+name = "a # b"  # whose
+is_big: bool = False
+choices = ["x"]
+nothing = None
+seed: int = 0"""
+
+
+def book(folder: Path, *cells: str, parameters: str = CELL, name: str = "mine.ipynb") -> Path:
+    """A notebook with a parameters cell and these code cells."""
+    new = nbformat.v4
+    first = new.new_code_cell(parameters, metadata={"tags": ["parameters"]})
+    found = new.new_notebook(cells=[new.new_markdown_cell("# Mine"), first, *map(new.new_code_cell, cells)])
+    folder.mkdir(parents=True, exist_ok=True)
+    nbformat.write(found, folder / name)
+    return folder / name
+
+
+def test_the_parameters_cell_is_read_as_python_reads_it(tmp_path: Path) -> None:
+    found = declared(book(tmp_path))
+    kinds = {name: one.kind for name, one in found.items()}
+    assert kinds == {
+        "alpha": "float",
+        "count": "int",
+        "name": "str",
+        "is_big": "bool",
+        "choices": "",
+        "nothing": "",
+        "seed": "int",
+    }
+    assert found["name"].default == "a # b"
+    assert (found["alpha"].help, found["name"].help) == ("how much", "whose")
+
+
+def test_words_become_the_declared_types(tmp_path: Path) -> None:
+    words = {"alpha": "1", "count": "7", "name": "12", "is_big": "true", "choices": "['y', 1]", "nothing": "none yet"}
+    values = checked(book(tmp_path), words)
+    assert values == {
+        "alpha": 1.0, "count": 7, "name": "12", "is_big": True, "choices": ["y", 1], "nothing": "none yet",
+    }  # fmt: skip
+    assert type(values["alpha"]) is float
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ({"alhpa": "1"}, "mine.ipynb: no parameter 'alhpa'; did you mean 'alpha'?"),
+        ({"count=1; import os; x": "1"}, "no parameter 'count=1; import os; x'"),
+        ({"count": "many"}, "count: 'many' is no int, as its default 3 is"),
+        ({"count": "2.5"}, "count: '2.5' is no int"),
+        ({"is_big": "1"}, "is_big: '1' is no bool"),
+        ({"alpha": "__import__('os')"}, "alpha: \"__import__('os')\" is no float"),
+    ],
+)
+def test_a_wrong_name_or_value_reserves_nothing(words: dict[str, str], says: str, tmp_path: Path, runs: Path) -> None:
+    with pytest.raises(InputError) as error:
+        reserve(str(book(tmp_path)), words)
+    assert says in str(error.value)
+    assert not runs.exists()
+
+
+def test_what_is_no_notebook_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no notebook"):
+        reserve(str(tmp_path / "gone.ipynb"), {})
+    (tmp_path / "bad.ipynb").write_text("{")
+    with pytest.raises(InputError, match="is no notebook"):
+        reserve(str(tmp_path / "bad.ipynb"), {})
+    with pytest.raises(InputError, match="parameters cell, line 1"):
+        reserve(str(book(tmp_path, parameters="a = = 1")), {})
+    plain = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])
+    nbformat.write(plain, tmp_path / "plain.ipynb")
+    with pytest.raises(InputError, match="no cell tagged `parameters`"):
+        reserve(str(tmp_path / "plain.ipynb"), {"a": "1"})
+    plain.metadata.kernelspec = {"name": "no-such-kernel", "display_name": "", "language": "python"}
+    nbformat.write(plain, tmp_path / "plain.ipynb")
+    with pytest.raises(InputError, match="its kernel 'no-such-kernel' is not installed"):
+        reserve(str(tmp_path / "plain.ipynb"), {})
+
+
+def test_a_run_of_a_notebook_is_no_recipes(tmp_path: Path) -> None:
+    run = reserve(str(book(tmp_path)), {"count": "7"}, name="mine")
+    assert (run.state, run.asked["recipe"], run.asked["parameters"]) == ("queued", "", {"count": 7})
+    with pytest.raises(InputError, match=r"mine is a run of .*mine.ipynb, of no recipe"):
+        _ = run.recipe
+    assert open_run("mine").scores == {}
+
+
+def told(run: Run) -> list[Any]:
+    """Execute a run, and collect what its status says."""
+    phases: list[Any] = []
+    done = threading.Event()
+
+    def look() -> None:
+        for one in watch(run, 0.02, done):
+            status = one["status"]
+            now = (status.get("phase"), status.get("step"), status.get("steps"))
+            if now not in phases:
+                phases.append(now)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        execute(run)
+    finally:
+        done.set()
+        watcher.join()
+    return phases
+
+
+@slow
+def test_a_notebook_runs_in_its_own_folder_with_each_cell_told(tmp_path: Path) -> None:
+    path = book(tmp_path / "价格", "import time; time.sleep(1)", "open(f'{name}-{count}.txt', 'w').close()")
+    run = reserve(str(path), {"count": "7"})
+    phases = told(run)
+    assert run.state == "completed"
+    assert (path.parent / "a # b-7.txt").exists()
+    assert ("cell 3/4", 2, 4) in phases, "papermill's own cell counts"
+    assert len(run.sessions) == 1
+    executed = nbformat.read(run.path / "notebook.ipynb", as_version=4)
+    assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
+    assert execute(run).sessions == run.sessions, "a completed run is left as it is"
+
+
+@slow
+def test_a_cell_that_fails_makes_a_failed_run_which_can_be_resumed(tmp_path: Path) -> None:
+    path = book(tmp_path, "assert open('ready.txt').read() == 'yes'")
+    run = reserve(str(path), {})
+    with pytest.raises(InputError, match=r"cell \d+: FileNotFoundError"):
+        execute(run)
+    assert run.state == "failed"
+    assert "FileNotFoundError" in run.status["message"]
+    (tmp_path / "ready.txt").write_text("yes")
+    path.write_text("the user's file may change: the run has its own")
+    assert run.resume().state == "completed"
+
+
+@slow
+def test_a_kernel_that_dies_makes_a_failed_run(tmp_path: Path) -> None:
+    run = reserve(str(book(tmp_path, "import os; os._exit(0)")), {})
+    with pytest.raises(InputError, match="kernel"):
+        execute(run)
+    assert run.state == "failed"
+
+
+@slow
+@pytest.mark.parametrize("by", ["a stop file", "a signal"])
+def test_a_notebook_stops_in_the_midst_of_a_cell(by: str, tmp_path: Path) -> None:
+    run = reserve(str(book(tmp_path, "open('here', 'w').close(); import time; time.sleep(60)")), {})
+
+    def stop() -> None:
+        while not (tmp_path / "here").exists():
+            time.sleep(0.05)
+        run.stop() if by == "a stop file" else os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=stop).start()
+    began = time.monotonic()
+    execute(run)
+    assert run.state == "stopped"
+    assert time.monotonic() - began < 30
+    assert json.loads((run.path / "run.json").read_text("utf-8"))["notebook"] == str(tmp_path / "mine.ipynb")

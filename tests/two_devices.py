@@ -1,0 +1,34 @@
+"""Train on one virtual CPU device and on two: `python -m tests.two_devices RUNS FILE` -> a line of JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"  # JAX's, read at its import
+
+from kerasllm.training import devices
+
+from kerasllm.recipes.text_classifier import TextClassifier  # isort: skip
+
+
+def main(runs: str, file: str) -> None:
+    if devices.backend() == "tensorflow":
+        import tensorflow as tf
+
+        two = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], two)
+    found = []
+    for count in (1, 2):
+        devices.gpus = lambda count=count: [f"cpu:{place}" for place in range(count)]
+        recipe = TextClassifier(
+            data=file, device="gpus", batch_size=7, epochs=2, validation="0.2", dropout=0.0, class_weights="balanced"
+        )
+        run = recipe.train(runs=runs, name=f"on-{count}")
+        found.append({"epochs": run.epochs, "scores": run.scores, "devices": run.sessions[0]["devices"]})
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
