@@ -97,7 +97,8 @@ def reserve(recipe: str, values: Mapping[str, str], *, runs: str = "", name: str
 def execute(run: Run) -> Run:
     """Execute a reserved run's notebook into the run's folder. The first Ctrl-C stops the run.
 
-    A cell that fails raises InputError where the cause is the user's, else RuntimeError with its traceback.
+    It is the recipe's, or the one that lies in the run's folder since it was reserved (source.ipynb). A cell that
+    fails raises InputError where the cause is the user's, else RuntimeError with its traceback.
     """
     if not run.asked["recipe"]:
         return own_notebook.execute(run)
@@ -111,7 +112,8 @@ def execute(run: Run) -> Run:
         for name, value in run.asked["parameters"].items()
         if value != recipe.model_fields[name].get_default()
     }
-    source, target = template(recipe.name()), run.path / "notebook.ipynb"
+    own, target = run.path / own_notebook.SOURCE, run.path / "notebook.ipynb"
+    source = own if own.exists() else template(recipe.name())
     # Drawn anew: a default that has drifted would make the notebook train another run than this one.
     nbformat.write(draw(recipe, nbformat.read(source, as_version=4) if source else None), target)
     path = str(target).replace("{", "{{").replace("}", "}}")  # papermill fills parameters into a path's braces

@@ -107,7 +107,7 @@ def test_a_path_that_leads_out_of_the_root_is_not_there(server: Server, folder: 
     before = sorted(server.place.rglob("*.ipynb"))
     status, content, _ = server.ask("POST", "/kerasllm/notebooks", {"recipe": "linear_regression", "folder": folder})
     assert status == 404
-    asked = {"recipe": "linear_regression", "values": {"data": f"{folder}/passwd"}, "folder": ""}
+    asked = {"source": "linear_regression", "values": {"data": f"{folder}/passwd"}, "folder": ""}
     status, told, _ = server.ask("POST", "/kerasllm/runs", asked)
     assert status == 404
     assert "/etc" not in str([content, told])
@@ -126,7 +126,7 @@ def test_a_path_that_leads_out_of_the_root_is_not_there(server: Server, folder: 
 def test_wrong_parameters_are_told_before_anything_starts(server: Server, values: dict[str, Any], line: str) -> None:
     before = sorted(server.runs.glob("*"))
     status, content, _ = server.ask(
-        "POST", "/kerasllm/runs", {"recipe": "linear_regression", "values": values, "folder": ""}
+        "POST", "/kerasllm/runs", {"source": "linear_regression", "values": values, "folder": ""}
     )
     assert (status, line in content["message"]) == (400, True), content
     assert sorted(server.runs.glob("*")) == before
@@ -135,7 +135,7 @@ def test_wrong_parameters_are_told_before_anything_starts(server: Server, values
 @pytest.mark.slow
 def test_runs_wait_for_their_turn_outlive_the_server_and_go_on_after_it(tmp_path: Path) -> None:
     with Server(tmp_path) as server:
-        asked = {"recipe": "linear_regression", "values": {"epochs": 100_000}, "folder": ""}
+        asked = {"source": "linear_regression", "values": {"epochs": 100_000}, "folder": ""}
         names = [server.ask("POST", "/kerasllm/runs", asked)[1]["name"] for _ in range(2)]
         first, second = (Run(server.runs / name) for name in names)
         wait(lambda: first.status.get("phase") == "training")
@@ -163,7 +163,7 @@ def test_runs_wait_for_their_turn_outlive_the_server_and_go_on_after_it(tmp_path
 def test_a_run_that_never_came_to_train_says_why(server: Server) -> None:
     data = server.root / "bad.csv"
     data.write_text("a,b\n1,2\n3,x\n")
-    asked = {"recipe": "linear_regression", "values": {"data": "bad.csv", "target": "c"}, "folder": ""}
+    asked = {"source": "linear_regression", "values": {"data": "bad.csv", "target": "c"}, "folder": ""}
     run = Run(server.runs / server.ask("POST", "/kerasllm/runs", asked)[1]["name"])
     wait(lambda: run.state == "failed")
     assert "'c'" in run.status["message"]

@@ -6,7 +6,6 @@ cannot start by itself. Each child is `python -m kerasllm …` in a session of i
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
@@ -33,28 +32,30 @@ class Queue:
         self._file = runs / ".queue.json"
         self._children: list[subprocess.Popen[bytes]] = []
 
-    def add(self, run: Run, notebook: str = "") -> None:
-        """Let a run wait for its turn: a training, or the execution of a notebook."""
+    def add(self, run: Run) -> None:
+        """Let a run wait for its turn."""
         with self._changing() as content:
-            if run.name not in self._names(content):
-                content["waiting"].append({"run": run.name, "notebook": notebook})
+            if run.name not in content["waiting"]:
+                content["waiting"].append(run.name)
         self.tick()
 
     def drop(self, run: Run) -> bool:
         """Take a run that still waits out of the queue; False if it does not wait."""
         with self._changing() as content:
-            left = [one for one in content["waiting"] if one["run"] != run.name]
+            left = [name for name in content["waiting"] if name != run.name]
             dropped = len(left) < len(content["waiting"])
             content["waiting"] = left
         return dropped
 
     def waiting(self) -> list[str]:
         """The names of the runs that wait, the next one first."""
-        return [one["run"] for one in self._read()["waiting"]]
+        names: list[str] = self._read()["waiting"]
+        return names
 
     def holds(self, run: Run) -> bool:
         """Whether the run waits here or a child works on it."""
-        return run.name in self._names(self._read())
+        content = self._read()
+        return run.name in {*content["waiting"], *(one["run"] for one in content["started"])}
 
     def tick(self) -> None:
         """See which children have ended, and start as many as may start."""
@@ -69,38 +70,40 @@ class Queue:
                 if not is_alive(one):
                     self._settle(one)
             content["started"] = [one for one in content["started"] if is_alive(one)]
-            while content["waiting"] and len(content["started"]) < self.limit:
-                one = content["waiting"].pop(0)
-                if (self.runs / one["run"] / "run.json").exists():
-                    content["started"].append(self._start(one))
+            at_work = {one["run"] for one in content["started"]}
+            for name in list(content["waiting"]):
+                if len(content["started"]) >= self.limit:
+                    break
+                if name in at_work:  # resumed while its last child still ends
+                    continue
+                content["waiting"].remove(name)
+                if (self.runs / name / "run.json").exists():
+                    content["started"].append(self._start(Run(self.runs / name)))
 
     def stop_all(self) -> None:
         """Ask every child to stop; what waits goes on waiting."""
         for one in self._read()["started"]:
             (self.runs / one["run"] / "stop").touch()
 
-    def _start(self, one: dict[str, Any]) -> dict[str, Any]:
-        run = Run(self.runs / one["run"])
-        command = [sys.executable, "-m", "kerasllm", *_words(run, one["notebook"])]
-        before = run.status.get("heartbeat")
-        environment = {**os.environ, "KERASLLM_RUNS": str(self.runs), "KERASLLM_RUN": str(run.path)}
+    def _start(self, run: Run) -> dict[str, Any]:
+        before = run.status
         with (run.path / LOG).open("ab") as log:
             child = subprocess.Popen(
-                command,
-                cwd=Path(one["notebook"]).parent if one["notebook"] else self.runs,
-                env=environment,
+                [sys.executable, "-m", "kerasllm", "resume", str(run.path)],
+                cwd=self.runs,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         self._children.append(child)
+        started = psutil.Process(child.pid).create_time()
         return {
-            **one,
+            "run": run.name,
             "pid": child.pid,
-            "pid_started": psutil.Process(child.pid).create_time(),
+            "pid_started": started,
             "host": platform.node(),
-            "heartbeat": before,
+            "before": before,
         }
 
     def _settle(self, one: dict[str, Any]) -> None:
@@ -108,10 +111,9 @@ class Queue:
         run = Run(self.runs / one["run"])
         if not (run.path / "run.json").exists():
             return
-        status = run.status
-        if status.get("heartbeat") == one["heartbeat"]:  # it never wrote one
+        if run.status == one["before"]:  # it never wrote one
             message = _last_words(run.path / LOG)
-            files.replace_json(run.path / "status.json", {**status, "state": "failed", "message": message})
+            files.replace_json(run.path / "status.json", {**run.status, "state": "failed", "message": message})
 
     def _read(self) -> dict[str, Any]:
         return files.read_json(self._file) or {"waiting": [], "started": []}
@@ -124,18 +126,6 @@ class Queue:
             content = self._read()
             yield content
             files.replace_json(self._file, content)
-
-    @staticmethod
-    def _names(content: dict[str, Any]) -> set[str]:
-        return {one["run"] for one in [*content["waiting"], *content["started"]]}
-
-
-def _words(run: Run, notebook: str) -> list[str]:
-    """The command line's words for a run."""
-    if not notebook:
-        return ["resume", str(run.path)]
-    given = [word for name, value in run.asked["parameters"].items() for word in ("-p", name, str(value))]
-    return ["notebook", notebook, *given]
 
 
 def _last_words(log: Path) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from jupyter_server.auth.decorator import authorized
@@ -20,7 +20,7 @@ from kerasllm.errors import InputError
 from kerasllm.parameters import schema
 from kerasllm.run import files
 from kerasllm_widgets.server import forms, paths
-from kerasllm_widgets.server.notebooks import panel_notebook
+from kerasllm_widgets.server.notebooks import form, panel_notebook, reserve_notebook
 from kerasllm_widgets.server.queue import LOG, Queue
 from kerasllm_widgets.server.rows import Rows
 
@@ -101,7 +101,15 @@ class Schema(Route):
 
 
 class Notebooks(Route):
-    """New notebooks, from a card."""
+    """Notebooks below the root."""
+
+    @authenticated
+    @authorized
+    @_told
+    async def get(self) -> None:
+        """The form of the notebook at `path`."""
+        path = paths.below(self.context.root, self.get_query_argument("path"))
+        self.finish(await asyncio.to_thread(form, path, self.language))
 
     @authenticated
     @authorized
@@ -139,12 +147,19 @@ class Runs(Route):
     @authorized("execute")
     @_told
     async def post(self) -> None:
-        """Check a filled form, reserve a run of its recipe, and queue it; the answer is the run's name."""
-        recipe, values, folder = self.body(recipe=str, values=dict, folder=str)
-        if recipe not in recipes.names():
+        """Check a filled form of a recipe or a notebook, reserve its run, and queue it; the answer is its name."""
+        context = self.context
+        values, source = self.body(values=dict, source=str)
+        if source.endswith(".ipynb"):
+            path = paths.below(context.root, source)
+            filled = forms.Filled(values, str(PurePosixPath(source).parent))
+            run = await asyncio.to_thread(reserve_notebook, context.root, context.runs, path, filled)
+        elif source in recipes.names():
+            (folder,) = self.body(folder=str)
+            recipe, filled = recipes.find(source), forms.Filled(values, folder)
+            run = await asyncio.to_thread(forms.reserve_training, context.root, context.runs, recipe, filled)
+        else:
             raise HTTPError(404)
-        context, filled = self.context, forms.Filled(values, folder)
-        run = await asyncio.to_thread(forms.reserve_training, context.root, context.runs, recipes.find(recipe), filled)
         context.queue.add(run)
         self.set_status(202)
         self.finish({"name": run.name})
@@ -155,6 +170,7 @@ class One(Route):
 
     @authenticated
     @authorized
+    @_told
     async def get(self, name: str) -> None:
         """Everything a view shows of it."""
         run = paths.run(self.context.runs, name)
@@ -185,8 +201,10 @@ class One(Route):
     async def delete(self, name: str) -> None:
         """Move it to the trash; refused while something works on it."""
         run = paths.run(self.context.runs, name)
-        if run.state in BUSY or self.context.queue.holds(run):
+        if run.state in BUSY:
             raise InputError(f"{run.name} is {run.state}; stop it first")
+        if self.context.queue.holds(run):
+            raise InputError(f"{run.name} waits for its turn, or its process is still ending; stop it, or try again")
         try:
             await asyncio.to_thread(send2trash, str(run.path))
         except OSError as error:

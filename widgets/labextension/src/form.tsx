@@ -93,6 +93,13 @@ interface FieldsProps {
 function Fields({ form, start, trans, onChange }: FieldsProps): JSX.Element {
   const [values, setValues] = React.useState(start);
   const validator = React.useMemo(() => checking(trans), [trans]);
+  const place = React.useRef<HTMLDivElement>(null);
+  React.useEffect(() => {
+    // Lab's template shows the names, but not as labels of their inputs.
+    for (const input of place.current?.querySelectorAll('input, select') ?? []) {
+      input.setAttribute('aria-label', input.id.slice(input.id.indexOf('_') + 1));
+    }
+  });
   const { properties, groups } = form.schema;
   const change = (event: IChangeEvent) => {
     const changed: Values = { ...values, ...(event.formData as Values) };
@@ -114,6 +121,7 @@ function Fields({ form, start, trans, onChange }: FieldsProps): JSX.Element {
       <FormComponent
         schema={{ type: 'object', properties: Object.fromEntries(own) }}
         formData={data as never}
+        formContext={{ defaultFormData: {} }}
         validator={validator}
         onChange={change}
         idPrefix={`kerasllm-${group}-${isAdvanced}`}
@@ -126,7 +134,7 @@ function Fields({ form, start, trans, onChange }: FieldsProps): JSX.Element {
     );
   };
   return (
-    <>
+    <div ref={place}>
       {groups.map(({ name, title }) => {
         const [usual, advanced] = [part(name, false), part(name, true)];
         return (
@@ -144,7 +152,7 @@ function Fields({ form, start, trans, onChange }: FieldsProps): JSX.Element {
           )
         );
       })}
-    </>
+    </div>
   );
 }
 

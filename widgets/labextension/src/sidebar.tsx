@@ -36,6 +36,11 @@ export class RunsSidebar extends ReactWidget {
     this.node.setAttribute('aria-label', trans.__('Runs of kerasllm'));
   }
 
+  protected onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this.watcher.isWatched = this.isVisible;
+  }
+
   protected onAfterShow(message: Message): void {
     super.onAfterShow(message);
     this.watcher.isWatched = true;

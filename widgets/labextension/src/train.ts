@@ -59,12 +59,12 @@ export const train: JupyterFrontEndPlugin<void> = {
       if (recipe) {
         const form = await ask<Form>(`recipes/${part(recipe)}?language=${language}`);
         const values: Values = path ? { data: PathExt.basename(path) } : {};
-        await start(form, recipe, values, { recipe, folder: path ? PathExt.dirname(path) : browser.model.path });
+        await start(form, recipe, values, { source: recipe, folder: path ? PathExt.dirname(path) : browser.model.path });
       }
     });
     const runNotebook = told(async path => {
       const form = await ask<Form>(`notebooks?path=${part(path)}&language=${language}`);
-      await start(form, PathExt.basename(path), {}, { notebook: path });
+      await start(form, PathExt.basename(path), {}, { source: path });
     });
     const selected = () => browser.selectedItems().next().value?.path ?? '';
 
