@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from kerasllm import recipes
+from kerasllm import __version__, recipes
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "widgets" / "labextension"
@@ -19,6 +19,10 @@ def test_every_text_is_in_chinese_too() -> None:
     constants = dict(re.findall(r"const ([A-Z]+) =\s*([\"'].*[\"']);", SOURCES))
     said |= {constants[name][1:-1] for name in re.findall(r"__\(([A-Z]+)", SOURCES)}
     assert said == known
+
+
+def test_its_version_is_the_packages() -> None:
+    assert json.loads((FOLDER / "package.json").read_text("utf-8"))["version"] == __version__
 
 
 def test_no_recipe_is_named() -> None:
