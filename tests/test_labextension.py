@@ -15,7 +15,7 @@ SOURCES = "\n".join(path.read_text("utf-8") for path in sorted(FOLDER.glob("src/
 def test_every_text_is_in_chinese_too() -> None:
     catalogue = ROOT / "widgets" / "kerasllm_widgets" / "locale" / "zh_CN" / "LC_MESSAGES" / "kerasllm.json"
     known = json.loads(catalogue.read_text("utf-8")).keys() - {""}
-    said = set(re.findall(r"__\(\s*'([^']+)'", SOURCES))
+    said = set(re.findall(r"trans\.__\(\s*'([^']+)'", SOURCES))
     constants = dict(re.findall(r"const ([A-Z]+) =\s*([\"'].*[\"']);", SOURCES))
     said |= {constants[name][1:-1] for name in re.findall(r"__\(([A-Z]+)", SOURCES)}
     assert said == known
