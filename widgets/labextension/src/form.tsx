@@ -104,6 +104,9 @@ function Fields({ form, start, trans, onChange }: FieldsProps): JSX.Element {
   const change = (event: IChangeEvent) => {
     const changed: Values = { ...values, ...(event.formData as Values) };
     for (const name of Object.keys(changed)) {
+      if (changed[name] === undefined && properties[name]?.type === 'string') {
+        changed[name] = ''; // the renderer's word for an emptied text
+      }
       if (changed[name] === properties[name]?.default) {
         delete changed[name];
       }
