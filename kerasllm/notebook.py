@@ -127,7 +127,8 @@ def from_notebook(recipe: type[Recipe], path: Path, given: Mapping[str, Any]) ->
 def execute(run: Run) -> Run:
     """Execute a reserved run's notebook into the run's folder. The first Ctrl-C stops the run.
 
-    A cell that fails raises InputError where the cause is the user's, else RuntimeError with its traceback.
+    It is the recipe's, or the one that lies in the run's folder since it was reserved (source.ipynb). A cell that
+    fails raises InputError where the cause is the user's, else RuntimeError with its traceback.
     """
     if not run.asked["recipe"]:
         return own_notebook.execute(run)

@@ -83,6 +83,19 @@ def _plain(number: float) -> str:
     return str(int(number)) if number == int(number) else str(number)
 
 
+def schema(recipe: type[BaseModel], language: str = "en") -> dict[str, Any]:
+    """The recipe's form as flat JSON schema: types, bounds, choices, defaults; texts in `language` ("en" or "zh").
+
+    Beside JSON schema's own words a property has group, advanced, unit and kind; `groups` are their titles in order.
+    """
+    drawn = recipe.model_json_schema()["properties"]
+    for name, field in recipe.model_fields.items():
+        del drawn[name]["zh"]
+        drawn[name] |= {"title": name, "description": description(field, language)}
+    titles = [{"name": key, "title": names[language == "zh"]} for key, names in GROUPS.items()]
+    return {"type": "object", "properties": drawn, "additionalProperties": False, "groups": titles}
+
+
 def check_drawable(recipe: type[BaseModel]) -> None:
     """Raise TypeError, at import, for a field that no form could draw or nobody could understand."""
     for name, field in recipe.model_fields.items():

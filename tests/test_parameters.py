@@ -9,8 +9,9 @@ import pytest
 
 from kerasllm import recipes
 from kerasllm.errors import InputError
-from kerasllm.parameters import GROUPS, bounds, description, drawing, parameter
+from kerasllm.parameters import GROUPS, bounds, description, drawing, parameter, schema
 from kerasllm.recipes.linear_regression import LinearRegression
+from kerasllm.recipes.text_classifier import TextClassifier
 from kerasllm.tasks import Regressor
 
 
@@ -98,3 +99,16 @@ def test_another_default_changes_nothing_else() -> None:
     here, above = LinearRegression.model_fields["learning_rate"], Regressor.model_fields["learning_rate"]
     assert here.default != above.default
     assert (bounds(here), description(here), drawing(here)) == (bounds(above), description(above), drawing(above))
+
+
+def test_the_schema_of_a_form_has_types_bounds_groups_and_both_languages() -> None:
+    english, chinese = schema(TextClassifier), schema(TextClassifier, "zh")
+    words = english["properties"]["words"]
+    assert (words["type"], words["minimum"], words["maximum"], words["default"]) == ("integer", 1, 5, 3)
+    assert english["properties"]["learning_rate"]["exclusiveMinimum"] == 0
+    assert english["properties"]["schedule"]["enum"] == ["constant", "linear", "cosine"]
+    assert words["description"].isascii()
+    assert "特征" in chinese["properties"]["words"]["description"]
+    groups = {group["name"] for group in english["groups"]}
+    assert {drawn["group"] for drawn in english["properties"].values()} <= groups
+    assert list(english["properties"]) == list(TextClassifier.model_fields)

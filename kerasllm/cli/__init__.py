@@ -103,6 +103,10 @@ def resume(run: str, /, *, runs: Runs = "", json: Json = False) -> int:
     if found.state == "completed":
         print(f"{found.name} is completed; there is nothing to resume")
         return report(found, json)
+    if found.state == "queued" and found.asked["surface"] == "notebook":
+        from kerasllm.notebook import execute
+
+        return follow(found, lambda: execute(found), json)
     return follow(found, found.resume, json)
 
 

@@ -1,0 +1,120 @@
+"""A real Jupyter server on loopback, in folders of its own."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Self
+
+from kerasllm.run import runs
+
+PATIENCE = 60.0  # seconds a server may take to start
+
+
+class Server:
+    """A process of `jupyter lab` or `jupyter server`, which can be stopped and started again."""
+
+    def __init__(self, place: Path, application: str = "jupyter_server", *options: str):
+        self.place, self.root = place, place / "root"
+        self.application, self.options = application, options
+        self.runs = self.root / "runs"
+        self.root.mkdir()
+        self.token = secrets.token_hex(16)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.settings = place / "settings"
+        self.set("apputils-extension/notification", fetchNews="false", checkForUpdates=False)
+        # What is not looked at costs seconds of every start.
+        unused = ["jupyter_lsp"] if application == "jupyterlab" else ["jupyter_lsp", "jupyterlab", "notebook_shim"]
+        config = {"ServerApp": {"jpserver_extensions": dict.fromkeys(unused, False)}}
+        (place / "config" / "jupyter_server_config.d").mkdir(parents=True)
+        (place / "config" / "jupyter_server_config.d" / "unused.json").write_text(json.dumps(config))
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "KERASLLM"))},
+            **{f"JUPYTER_{what}_DIR": str(place / what.lower()) for what in ("CONFIG", "DATA", "RUNTIME")},
+            "HOME": str(place),
+            "XDG_DATA_HOME": str(place / "share"),
+            "JUPYTERLAB_SETTINGS_DIR": str(self.settings),
+            "JUPYTERLAB_WORKSPACES_DIR": str(place / "workspaces"),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+        self.start()
+
+    def set(self, plugin: str, **values: Any) -> None:
+        """Change one of Lab's own settings before a page is opened."""
+        file = self.settings / "@jupyterlab" / f"{plugin}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values))
+
+    def start(self) -> None:
+        with (self.place / "server.log").open("a") as log:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable, "-m", self.application, "--no-browser", "--allow-root", "--ip=127.0.0.1",
+                    f"--port={self.port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.root}",
+                    f"--IdentityProvider.token={self.token}", *self.options,
+                ],
+                env=self.environment, cwd=self.root, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self.ask("GET", "/api/status")
+                return
+            except ConnectionError:
+                assert self.process.poll() is None, self.log
+                assert time.monotonic() < deadline, self.log
+                time.sleep(0.1)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave nothing behind: the runs would outlive the server."""
+        self.stop()
+        for run in runs(self.runs):
+            if run.state == "running":
+                run.stop()
+
+    @property
+    def log(self) -> str:
+        return (self.place / "server.log").read_text()
+
+    def ask(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, Any, http.client.HTTPMessage]:
+        """Status, content (JSON where it is) and headers of an answer; with the token unless `headers` are given.
+
+        The path goes out as it is: no client tidies its dots.
+        """
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        sent = {"Authorization": f"token {self.token}"} if headers is None else headers
+        connection.request(method, path, None if body is None else json.dumps(body), sent)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        try:
+            return answer.status, json.loads(content), answer.headers
+        except ValueError:
+            return answer.status, content.decode(errors="replace"), answer.headers
+
+    def kerasllm(self, *words: str) -> subprocess.Popen[bytes]:
+        """Run the command line beside the server, with its folder of runs."""
+        with (self.place / "cli.log").open("a") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "kerasllm", *words],
+                env={**self.environment, "KERASLLM_RUNS": str(self.runs)}, cwd=self.root, stdout=log, stderr=log,
+            )  # fmt: skip

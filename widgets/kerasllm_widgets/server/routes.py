@@ -1,0 +1,277 @@
+"""The routes: each verb authenticated and authorized, each path below the root, each parameter checked first."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.utils import ensure_async, url_path_join
+from send2trash import send2trash
+from tornado.web import HTTPError, authenticated
+
+from kerasllm import __version__, recipes
+from kerasllm.errors import InputError
+from kerasllm.parameters import schema
+from kerasllm.run import files
+from kerasllm_widgets.server import forms, paths
+from kerasllm_widgets.server.notebooks import form, panel_notebook, reserve_notebook
+from kerasllm_widgets.server.queue import LOG, Queue
+from kerasllm_widgets.server.rows import Rows
+
+BUSY = ("running", "stopping")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the routes share: the server's root and the folder of runs (both canonical), the queue, the rows."""
+
+    root: Path
+    runs: Path
+    queue: Queue
+    rows: Rows
+
+
+def _told(verb: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Answer 400 with the one line of an InputError."""
+
+    @functools.wraps(verb)
+    async def told(self: Route, **parts: str) -> None:
+        try:
+            await verb(self, **parts)
+        except InputError as error:
+            self.set_status(400)
+            self.finish({"message": str(error)})
+
+    return told
+
+
+class Route(APIHandler):
+    """What every route shares."""
+
+    auth_resource = "kerasllm"
+
+    @property
+    def context(self) -> Context:
+        """The extension's own things."""
+        found: Context = self.settings["kerasllm"]
+        return found
+
+    @property
+    def language(self) -> str:
+        """ "zh" or "en", as the browser asks."""
+        return "zh" if self.get_query_argument("language", "en").startswith("zh") else "en"
+
+    def body(self, **kinds: type) -> list[Any]:
+        """The JSON body's fields of these names and types; 400 for another body."""
+        content = self.get_json_body()
+        if not isinstance(content, dict) or not all(isinstance(content.get(name), kinds[name]) for name in kinds):
+            raise HTTPError(400, f"the body needs {', '.join(f'{name} ({kinds[name].__name__})' for name in kinds)}")
+        return [content[name] for name in kinds]
+
+
+class Recipes(Route):
+    """The recipes, for the launcher's cards."""
+
+    @authenticated
+    @authorized
+    async def get(self) -> None:
+        """Name and summary of each."""
+        found = [recipes.find(name) for name in recipes.names()]
+        shown = [{"name": one.name(), "summary": one.summary(self.language)} for one in found]
+        self.finish({"recipes": shown, "version": __version__})
+
+
+class Schema(Route):
+    """A recipe's form."""
+
+    @authenticated
+    @authorized
+    @_told
+    async def get(self, name: str) -> None:
+        """Its parameters as JSON schema."""
+        if name not in recipes.names():
+            raise HTTPError(404)
+        self.finish({"recipe": name, "schema": schema(recipes.find(name), self.language)})
+
+
+class Notebooks(Route):
+    """Notebooks below the root."""
+
+    @authenticated
+    @authorized
+    @_told
+    async def get(self) -> None:
+        """The form of the notebook at `path`."""
+        path = paths.below(self.context.root, self.get_query_argument("path"))
+        self.finish(await asyncio.to_thread(form, path, self.language))
+
+    @authenticated
+    @authorized
+    @_told
+    async def post(self) -> None:
+        """Write a recipe's notebook, with its panel, into a folder; the answer is its path."""
+        recipe, folder = self.body(recipe=str, folder=str)
+        if recipe not in recipes.names():
+            raise HTTPError(404)
+        if not paths.below(self.context.root, folder).is_dir():
+            raise HTTPError(404)
+        contents = self.contents_manager
+        name = await ensure_async(contents.increment_filename(f"{recipe}.ipynb", folder))
+        model = {"type": "notebook", "format": "json", "content": panel_notebook(recipe)}
+        saved = await ensure_async(contents.save(model, url_path_join(folder, name).strip("/")))
+        self.set_status(201)
+        self.finish({"path": saved["path"]})
+
+
+class Runs(Route):
+    """The folder of runs."""
+
+    _track_activity = False  # a sidebar that looks on does not keep an idle server up
+
+    @authenticated
+    @authorized
+    async def get(self) -> None:
+        """What the sidebar shows, newest first; 304 where nothing has changed."""
+        rows = await asyncio.to_thread(self.context.rows.read)
+        waiting = self.context.queue.waiting()
+        shown = [{**row, "waits": waiting.index(row["name"]) + 1 if row["name"] in waiting else 0} for row in rows]
+        self.finish({"runs": shown, "limit": self.context.queue.limit})
+
+    @authenticated
+    @authorized("execute")
+    @_told
+    async def post(self) -> None:
+        """Check a filled form of a recipe or a notebook, reserve its run, and queue it; the answer is its name."""
+        context = self.context
+        values, source = self.body(values=dict, source=str)
+        if source.endswith(".ipynb"):
+            path = paths.below(context.root, source)
+            filled = forms.Filled(values, str(PurePosixPath(source).parent))
+            run = await asyncio.to_thread(reserve_notebook, context.root, context.runs, path, filled)
+        elif source in recipes.names():
+            (folder,) = self.body(folder=str)
+            recipe, filled = recipes.find(source), forms.Filled(values, folder)
+            run = await asyncio.to_thread(forms.reserve_training, context.root, context.runs, recipe, filled)
+        else:
+            raise HTTPError(404)
+        context.queue.add(run)
+        self.set_status(202)
+        self.finish({"name": run.name})
+
+
+class One(Route):
+    """One run."""
+
+    @authenticated
+    @authorized
+    @_told
+    async def get(self, name: str) -> None:
+        """Everything a view shows of it."""
+        run = paths.run(self.context.runs, name)
+        self.finish(
+            {
+                "name": run.name,
+                "recipe": run.asked["recipe"],
+                "parameters": run.asked["parameters"],
+                "created": run.asked["created"],
+                "state": run.state,
+                "status": run.status,
+                "scores": run.scores,
+                "epochs": run.epochs,
+                "warnings": run.card.get("warnings", []),
+                "notebook": self._below(run.path / "notebook.ipynb"),
+                "log": self._below(run.path / LOG),
+                "figures": [self._below(figure) for figure in sorted(run.path.glob("figures/*.png"))],
+            }
+        )
+
+    def _below(self, file: Path) -> str | None:
+        """A file's path below the server's root, for Lab to open; None where it lies elsewhere."""
+        return paths.relative(self.context.root, file)
+
+    @authenticated
+    @authorized
+    @_told
+    async def delete(self, name: str) -> None:
+        """Move it to the trash; refused while something works on it."""
+        run = paths.run(self.context.runs, name)
+        if run.state in BUSY:
+            raise InputError(f"{run.name} is {run.state}; stop it first")
+        if self.context.queue.holds(run):
+            raise InputError(f"{run.name} waits for its turn, or its process is still ending; stop it, or try again")
+        try:
+            await asyncio.to_thread(send2trash, str(run.path))
+        except OSError as error:
+            raise InputError(f"{run.name} cannot be moved to the trash: {error}") from error
+        self.set_status(204)
+        self.finish()
+
+
+class Limit(Route):
+    """How many background runs train at once."""
+
+    @authenticated
+    @authorized("execute")
+    @_told
+    async def put(self) -> None:
+        """Change it, until the server ends."""
+        (limit,) = self.body(limit=int)
+        if limit < 1:
+            raise InputError("limit: at least 1")
+        self.context.queue.limit = limit
+        self.set_status(204)
+        self.finish()
+
+
+class Stop(Route):
+    """Stopping."""
+
+    @authenticated
+    @authorized
+    @_told
+    async def post(self, name: str) -> None:
+        """Ask the trainer to stop, or take the run out of the queue."""
+        run = paths.run(self.context.runs, name)
+        if self.context.queue.drop(run):
+            files.replace_json(run.path / "status.json", {**run.status, "state": "stopped"})
+        else:
+            run.stop()
+        self.set_status(204)
+        self.finish()
+
+
+class Resume(Route):
+    """Going on."""
+
+    @authenticated
+    @authorized("execute")
+    @_told
+    async def post(self, name: str) -> None:
+        """Queue a run to go on from its last checkpoint."""
+        run = paths.run(self.context.runs, name)
+        if run.state in (*BUSY, "completed"):
+            raise InputError(f"{run.name} is {run.state} already")
+        if not run.asked.get("replayable"):
+            raise InputError(f"{run.name} was trained on data given in Python, which no file can replay; train again")
+        self.context.queue.add(run)
+        self.set_status(202)
+        self.finish({"name": run.name})
+
+
+NAME = r"(?P<name>[^/]+)"
+ROUTES = [
+    (r"/kerasllm/recipes", Recipes),
+    (rf"/kerasllm/recipes/{NAME}", Schema),
+    (r"/kerasllm/notebooks", Notebooks),
+    (r"/kerasllm/limit", Limit),
+    (r"/kerasllm/runs", Runs),
+    (rf"/kerasllm/runs/{NAME}", One),
+    (rf"/kerasllm/runs/{NAME}/stop", Stop),
+    (rf"/kerasllm/runs/{NAME}/resume", Resume),
+]

@@ -1,0 +1,106 @@
+"""Rows: the runs of a folder as the sidebar shows them, read again only where a file has changed."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from kerasllm.errors import InputError
+from kerasllm.run import Run
+from kerasllm.run.watch import Tail
+from kerasllm_widgets.server import paths
+
+POINTS = 40  # of a sparkline
+STALLED = 10.0  # seconds without a heartbeat after which a living process is said to be stalled
+FILES = ("status.json", "history.jsonl", "scores.json", "notebook.ipynb", "stop")
+LIVING = ("running", "stopping", "stalled")  # looked at again though no file has changed
+
+
+class Rows:
+    """A hundred runs cost some stats a second; only the living ones are looked at more closely."""
+
+    def __init__(self, root: Path, runs: Path):
+        self._root, self._runs = root, runs
+        self._known: dict[tuple[str, int], _Row] = {}
+        self._lock = threading.Lock()
+
+    def read(self) -> list[dict[str, Any]]:
+        """What the sidebar shows of each run, the newest first."""
+        with self._lock:
+            try:
+                folders = [entry for entry in os.scandir(self._runs) if entry.is_dir(follow_symlinks=False)]
+            except FileNotFoundError:
+                folders = []
+            # A run that was deleted and made anew under its name is another one.
+            keys = [(entry.name, _changed(Path(entry.path, "run.json"))) for entry in folders]
+            self._known = {
+                (name, made): self._known.get((name, made)) or _Row(self._root, self._runs / name)
+                for name, made in keys
+                if made and not name.startswith(".")
+            }
+            shown = [row for known in self._known.values() if (row := known.read())]
+        return sorted(shown, key=lambda row: (row["created"], row["name"]), reverse=True)
+
+
+class _Row:
+    def __init__(self, root: Path, path: Path):
+        self._root, self._run = root, Run(path)
+        self._mark: tuple[int, ...] = ()
+        self._shown: dict[str, Any] | None = None
+        self._tail = Tail(path / "history.jsonl")
+        self._losses: dict[int, float] = {}
+
+    def read(self) -> dict[str, Any] | None:
+        """None for a folder that holds no run."""
+        mark = tuple(_changed(self._run.path / name) for name in FILES)
+        if mark == self._mark and not (self._shown and self._shown["state"] in LIVING):
+            return self._shown
+        try:
+            self._shown = self._look()
+        except (InputError, ValueError):  # a stranger's run.json
+            self._shown = None
+        self._mark = mark
+        return self._shown
+
+    def _look(self) -> dict[str, Any]:
+        run = self._run
+        asked, status, state, scores = run.asked, run.status, run.state, run.scores
+        for line in self._tail.read():
+            if line["kind"] == "epoch" and line.get("loss") is not None:
+                self._losses[line["epoch"]] = line["loss"]
+        silent = time.time() - status.get("heartbeat", 0) > STALLED
+        main = scores.get("main")
+        return {
+            "name": run.name,
+            "recipe": asked["recipe"],
+            "created": asked["created"],
+            "state": "stalled" if state in ("running", "stopping") and silent else state,
+            "phase": status.get("phase", ""),
+            "epoch": status.get("epoch"),
+            "epochs": status.get("epochs"),
+            "step": status.get("step"),
+            "steps": status.get("steps"),
+            "eta": status.get("eta"),
+            "message": status.get("message", ""),
+            "score": {"name": main, "value": scores.get(main), "split": scores["split"]} if main else None,
+            "curve": _thinned([self._losses[epoch] for epoch in sorted(self._losses)]),
+            "replayable": asked.get("replayable", False),
+            "notebook": paths.relative(self._root, run.path / "notebook.ipynb"),
+        }
+
+
+def _changed(path: Path) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _thinned(values: list[float]) -> list[float]:
+    """At most POINTS of them, the first and the last included."""
+    if len(values) <= POINTS:
+        return values
+    return [values[round(place * (len(values) - 1) / (POINTS - 1))] for place in range(POINTS)]

@@ -1,0 +1,207 @@
+// A form drawn by Lab's own renderer from JSON schema, in a dialog; advanced parameters are folded.
+import { Dialog, ReactWidget, showDialog } from '@jupyterlab/apputils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { FormComponent } from '@jupyterlab/ui-components';
+import type { IChangeEvent } from '@rjsf/core';
+import type { ErrorSchema, RJSFSchema, RJSFValidationError, ValidatorType } from '@rjsf/utils';
+import React from 'react';
+
+type Value = boolean | number | string | undefined;
+export type Values = Record<string, Value>;
+
+interface Property extends RJSFSchema {
+  group: string;
+  advanced: boolean;
+}
+
+export interface Form {
+  recipe: string;
+  schema: { properties: Record<string, Property>; groups: { name: string; title: string }[] };
+}
+
+/** Let a person fill a form; `send` may refuse by an error, and the form is shown again. Null: cancelled. */
+export async function fill<T>(
+  form: Form,
+  title: string,
+  start: Values,
+  send: (values: Values) => Promise<T>,
+  reason: (error: unknown) => string,
+  trans: TranslationBundle
+): Promise<T | null> {
+  let [values, refusal] = [start, ''];
+  for (;;) {
+    const { button, value } = await showDialog({
+      title,
+      body: new Body(form, values, refusal, trans),
+      buttons: [
+        Dialog.cancelButton({ label: trans.__('Cancel') }),
+        Dialog.okButton({ label: trans.__('Run in the background') })
+      ]
+    });
+    if (!button.accept) {
+      return null;
+    }
+    values = value ?? {};
+    const wrong = Object.entries(form.schema.properties).find(([name, property]) =>
+      problem(property, name in values ? values[name] : (property.default as Value), trans)
+    );
+    try {
+      if (!wrong) {
+        return await send(values);
+      }
+      refusal = trans.__('%1: see below it.', wrong[0]);
+    } catch (error) {
+      refusal = reason(error);
+    }
+  }
+}
+
+/** Answers with what differs from the defaults. */
+class Body extends ReactWidget implements Dialog.IBodyWidget<Values> {
+  constructor(
+    private readonly form: Form,
+    private values: Values,
+    private readonly refusal: string,
+    private readonly trans: TranslationBundle
+  ) {
+    super();
+    this.addClass('kerasllm-form');
+  }
+
+  getValue(): Values {
+    return this.values;
+  }
+
+  render(): JSX.Element {
+    const { form, refusal, trans } = this;
+    return (
+      <>
+        {refusal && <p className="kerasllm-message" role="alert">{refusal}</p>}
+        <Fields form={form} start={this.values} trans={trans} onChange={values => (this.values = values)} />
+      </>
+    );
+  }
+}
+
+interface FieldsProps {
+  form: Form;
+  start: Values;
+  trans: TranslationBundle;
+  onChange: (values: Values) => void;
+}
+
+function Fields({ form, start, trans, onChange }: FieldsProps): JSX.Element {
+  const [values, setValues] = React.useState(start);
+  const validator = React.useMemo(() => checking(trans), [trans]);
+  const place = React.useRef<HTMLDivElement>(null);
+  React.useEffect(() => {
+    // Lab's template shows the names, but not as labels of their inputs.
+    for (const input of place.current?.querySelectorAll('input, select') ?? []) {
+      input.setAttribute('aria-label', input.id.slice(input.id.indexOf('_') + 1));
+    }
+  });
+  const { properties, groups } = form.schema;
+  const change = (event: IChangeEvent) => {
+    const changed: Values = { ...values, ...(event.formData as Values) };
+    for (const name of Object.keys(changed)) {
+      if (changed[name] === undefined && properties[name]?.type === 'string') {
+        changed[name] = ''; // the renderer's word for an emptied text
+      }
+      if (changed[name] === properties[name]?.default) {
+        delete changed[name];
+      }
+    }
+    setValues(changed);
+    onChange(changed);
+  };
+  const part = (group: string, isAdvanced: boolean) => {
+    const own = Object.entries(properties).filter(([, one]) => one.group === group && one.advanced === isAdvanced);
+    if (own.length === 0) {
+      return null;
+    }
+    const data = Object.fromEntries(own.map(([name, one]) => [name, name in values ? values[name] : one.default]));
+    return (
+      <FormComponent
+        schema={{ type: 'object', properties: Object.fromEntries(own) }}
+        formData={data as never}
+        formContext={{ defaultFormData: {} }}
+        validator={validator}
+        onChange={change}
+        idPrefix={`kerasllm-${group}-${isAdvanced}`}
+        tagName="div"
+        liveValidate
+        showErrorList={false}
+        compact
+        showModifiedFromDefault={false}
+      />
+    );
+  };
+  return (
+    <div ref={place}>
+      {groups.map(({ name, title }) => {
+        const [usual, advanced] = [part(name, false), part(name, true)];
+        return (
+          (usual || advanced) && (
+            <fieldset key={name}>
+              <legend>{title}</legend>
+              {usual}
+              {advanced && (
+                <details>
+                  <summary>{trans.__('Advanced')}</summary>
+                  {advanced}
+                </details>
+              )}
+            </fieldset>
+          )
+        );
+      })}
+    </div>
+  );
+}
+
+/** What is wrong with a value, or "". The server checks again: this only tells it earlier. */
+function problem(schema: RJSFSchema, value: Value, trans: TranslationBundle): string {
+  if (schema.type === 'integer' || schema.type === 'number') {
+    if (typeof value !== 'number') {
+      return trans.__('needs a number');
+    }
+    if (schema.type === 'integer' && !Number.isInteger(value)) {
+      return trans.__('needs a whole number');
+    }
+    const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
+    if (minimum !== undefined && value < minimum) {
+      return trans.__('at least %1', minimum);
+    }
+    if (exclusiveMinimum !== undefined && value <= exclusiveMinimum) {
+      return trans.__('greater than %1', exclusiveMinimum);
+    }
+    if (maximum !== undefined && value > maximum) {
+      return trans.__('at most %1', maximum);
+    }
+    if (exclusiveMaximum !== undefined && value >= exclusiveMaximum) {
+      return trans.__('less than %1', exclusiveMaximum);
+    }
+  }
+  return '';
+}
+
+/** The renderer wants a validator; Lab shares none, and flat properties with bounds need no more than this. */
+function checking(trans: TranslationBundle): ValidatorType {
+  return {
+    validateFormData: (data: Values | undefined, schema: RJSFSchema) => {
+      const errors: RJSFValidationError[] = [];
+      const errorSchema: Record<string, ErrorSchema> = {};
+      for (const [name, property] of Object.entries(schema.properties ?? {})) {
+        const found = problem(property as RJSFSchema, data?.[name], trans);
+        if (found) {
+          errors.push({ property: `.${name}`, message: found, stack: `${name}: ${found}` });
+          errorSchema[name] = { __errors: [found] } as ErrorSchema;
+        }
+      }
+      return { errors, errorSchema: errorSchema as ErrorSchema };
+    },
+    toErrorList: () => [],
+    isValid: () => true,
+    rawValidation: () => ({})
+  };
+}

@@ -1,0 +1,186 @@
+// The sidebar: every run of the server's folder, whoever started it.
+import { ReactWidget, UseSignal } from '@jupyterlab/apputils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import {
+  deleteIcon,
+  LabIcon,
+  launcherIcon,
+  notebookIcon,
+  runIcon,
+  stopIcon
+} from '@jupyterlab/ui-components';
+import type { CommandRegistry } from '@lumino/commands';
+import type { Message } from '@lumino/messaging';
+import React from 'react';
+
+import { Sparkline, short } from './chart';
+import { kerasllmIcon } from './icons';
+import { reason } from './messages';
+import { lives, type Row, type State, type Watcher } from './watcher';
+import { duration, stateWord } from './words';
+
+const STATES: State[] = ['running', 'queued', 'stopping', 'stalled', 'stopped', 'failed', 'completed', 'gone'];
+
+export class RunsSidebar extends ReactWidget {
+  constructor(
+    private readonly watcher: Watcher,
+    private readonly commands: CommandRegistry,
+    private readonly trans: TranslationBundle
+  ) {
+    super();
+    this.id = 'kerasllm-runs';
+    this.addClass('kerasllm-runs');
+    this.title.icon = kerasllmIcon;
+    this.title.caption = trans.__('Runs of kerasllm');
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', trans.__('Runs of kerasllm'));
+  }
+
+  protected onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this.watcher.isWatched = this.isVisible;
+  }
+
+  protected onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    this.watcher.isWatched = true;
+  }
+
+  protected onAfterHide(message: Message): void {
+    super.onAfterHide(message);
+    this.watcher.isWatched = false;
+  }
+
+  render(): JSX.Element {
+    return (
+      <UseSignal signal={this.watcher.changed}>
+        {() => <Runs watcher={this.watcher} commands={this.commands} trans={this.trans} />}
+      </UseSignal>
+    );
+  }
+}
+
+interface Shared {
+  commands: CommandRegistry;
+  trans: TranslationBundle;
+}
+
+function Runs({ watcher, commands, trans }: Shared & { watcher: Watcher }): JSX.Element {
+  const [recipe, setRecipe] = React.useState('');
+  const [state, setState] = React.useState('');
+  const [chosen, setChosen] = React.useState<ReadonlySet<string>>(new Set());
+  const { rows, limit } = watcher;
+  const choose = React.useCallback(
+    (name: string, isChosen: boolean) =>
+      setChosen(before => new Set(isChosen ? [...before, name] : [...before].filter(one => one !== name))),
+    []
+  );
+  const shown = rows.filter(row => (!recipe || row.recipe === recipe) && (!state || row.state === state));
+  const compared = rows.filter(row => chosen.has(row.name)).map(row => row.name);
+  const waiting = rows.filter(row => row.waits > 0).length;
+  const recipes = [...new Set(rows.map(row => row.recipe))].filter(Boolean).sort();
+  return (
+    <>
+      <div className="kerasllm-filters">
+        <Choice label={trans.__('Recipe')} value={recipe} onChange={setRecipe} all={trans.__('all recipes')}
+          options={recipes.map(name => [name, name])} />
+        <Choice label={trans.__('State')} value={state} onChange={setState} all={trans.__('all states')}
+          options={STATES.map(name => [name, stateWord(name, trans)])} />
+        <button className="jp-mod-styled jp-mod-reject" disabled={compared.length < 2}
+          onClick={() => void commands.execute('kerasllm:open-runs', { names: compared })}>
+          {trans.__('Compare (%1)', compared.length)}
+        </button>
+      </div>
+      {watcher.failure !== null && (
+        <p className="kerasllm-message" role="alert">
+          {trans.__('The server does not answer: %1', reason(watcher.failure, trans))}
+        </p>
+      )}
+      {waiting > 0 && <p className="kerasllm-note">{trans.__('%1 waiting; %2 at once', waiting, limit)}</p>}
+      {shown.length === 0 && watcher.failure === null && (
+        <p className="kerasllm-note">
+          {rows.length
+            ? trans.__('No run is like that.')
+            : trans.__('No runs yet. Start one from the launcher, a notebook or the command line.')}
+        </p>
+      )}
+      <ul className="kerasllm-list">
+        {shown.map(row => (
+          <Item key={row.name} row={row} isChosen={chosen.has(row.name)} choose={choose} commands={commands} trans={trans} />
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Choice(props: {
+  label: string;
+  value: string;
+  all: string;
+  options: [string, string][];
+  onChange: (value: string) => void;
+}): JSX.Element {
+  return (
+    <select className="jp-mod-styled" aria-label={props.label} value={props.value}
+      onChange={event => props.onChange(event.target.value)}>
+      <option value="">{props.all}</option>
+      {props.options.map(([value, word]) => (
+        <option key={value} value={value}>
+          {word}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+type ItemProps = Shared & { row: Row; isChosen: boolean; choose: (name: string, isChosen: boolean) => void };
+
+const Item = React.memo(function Item({ row, isChosen, choose, commands, trans }: ItemProps): JSX.Element {
+  const { name, state } = row;
+  const button = (icon: LabIcon, command: string, label: string, args: object = { name }) => (
+    <button className="jp-Button jp-mod-minimal" title={label} aria-label={`${label}: ${name}`}
+      onClick={() => void commands.execute(command, args as { name: string })}>
+      <icon.react tag="span" width="16px" height="16px" />
+    </button>
+  );
+  const canResume = row.replayable && ['stopped', 'failed', 'gone'].includes(state) && !row.waits;
+  return (
+    <li className="kerasllm-run" data-state={state} data-name={name}>
+      <div className="kerasllm-line">
+        <input type="checkbox" checked={isChosen} aria-label={trans.__('Select %1', name)}
+          onChange={event => choose(name, event.target.checked)} />
+        <button className="kerasllm-name" title={name}
+          onClick={() => void commands.execute('kerasllm:open-runs', { names: [name] })}>
+          {name}
+        </button>
+        <span className="kerasllm-state">
+          {row.waits ? trans.__('waiting, place %1', row.waits) : stateWord(state, trans)}
+        </span>
+      </div>
+      <div className="kerasllm-line">
+        <Sparkline values={row.curve} label={trans.__('loss of %1', name)} />
+        <span className="kerasllm-detail">{detail(row, trans)}</span>
+        {row.notebook && button(notebookIcon, 'docmanager:open', trans.__('Open notebook'), { path: row.notebook })}
+        {button(launcherIcon, 'kerasllm:open-runs', trans.__('Open view'), { names: [name] })}
+        {(lives(state) || row.waits > 0) && button(stopIcon, 'kerasllm:stop', trans.__('Stop'))}
+        {canResume && button(runIcon, 'kerasllm:resume', trans.__('Resume'))}
+        {!lives(state) && button(deleteIcon, 'kerasllm:delete', trans.__('Delete'))}
+      </div>
+      {lives(state) && row.steps ? (
+        <progress max={row.steps} value={row.step ?? 0} aria-label={trans.__('Progress of %1', name)} />
+      ) : null}
+      {row.message && <p className="kerasllm-message">{row.message}</p>}
+    </li>
+  );
+});
+
+function detail(row: Row, trans: TranslationBundle): string {
+  if (lives(row.state)) {
+    const place =
+      row.phase === 'training' && row.epochs
+        ? trans.__('epoch %1/%2', Math.min((row.epoch ?? 0) + 1, row.epochs), row.epochs)
+        : row.phase;
+    return [place, row.eta === null ? '' : trans.__('%1 left', duration(row.eta))].filter(Boolean).join(', ');
+  }
+  return row.score ? `${row.score.name} ${short(row.score.value)}` : row.recipe;
+}

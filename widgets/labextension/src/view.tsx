@@ -1,0 +1,200 @@
+// A run's view, live; of several runs, the same beside one another.
+import { ReactWidget } from '@jupyterlab/apputils';
+import { PageConfig, URLExt } from '@jupyterlab/coreutils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { CommandRegistry } from '@lumino/commands';
+import React from 'react';
+
+import { askAgain, part } from './api';
+import { Chart, short, type Series } from './chart';
+import { reason } from './messages';
+import { type State } from './watcher';
+import { stateWord } from './words';
+
+const LOOK = 1000;
+
+interface Details {
+  name: string;
+  recipe: string;
+  parameters: Record<string, unknown>;
+  state: State;
+  status: { message?: string; phase?: string };
+  scores: Record<string, unknown>;
+  epochs: Record<string, number | string | null>[];
+  warnings: string[];
+  notebook: string | null;
+  log: string | null;
+  figures: (string | null)[];
+}
+
+export class RunsView extends ReactWidget {
+  constructor(
+    readonly names: string[],
+    private readonly commands: CommandRegistry,
+    private readonly trans: TranslationBundle
+  ) {
+    super();
+    this.addClass('kerasllm-view');
+  }
+
+  render(): JSX.Element {
+    return <View names={this.names} commands={this.commands} trans={this.trans} isShown={() => this.isVisible} />;
+  }
+}
+
+interface Props {
+  names: string[];
+  commands: CommandRegistry;
+  trans: TranslationBundle;
+  isShown: () => boolean;
+}
+
+function View({ names, commands, trans, isShown }: Props): JSX.Element {
+  const [runs, setRuns] = React.useState<Record<string, Details>>({});
+  const [failure, setFailure] = React.useState('');
+  React.useEffect(() => watch(names, isShown, found => setRuns(before => ({ ...before, [found.name]: found })),
+    error => setFailure(error ? reason(error, trans) : '')), [names]);
+  const shown = names.map(name => runs[name]).filter(Boolean);
+  const open = (path: string | null, label: string) =>
+    path && (
+      <button className="jp-mod-styled jp-mod-reject" onClick={() => void commands.execute('docmanager:open', { path })}>
+        {label}
+      </button>
+    );
+  const single = shown.length === 1 && names.length === 1 ? shown[0] : null;
+  return (
+    <>
+      <h1>{single ? single.name : trans.__('Compare %1 runs', names.length)}</h1>
+      {failure && <p className="kerasllm-message" role="alert">{failure}</p>}
+      {single && (
+        <p className="kerasllm-line">
+          {open(single.notebook, trans.__('Open notebook'))}
+          {open(single.log, trans.__('Open log'))}
+        </p>
+      )}
+      <Table
+        caption={trans.__('State')}
+        runs={shown}
+        rows={[
+          [trans.__('recipe'), shown.map(run => run.recipe)],
+          [trans.__('state'), shown.map(run => stateWord(run.state, trans))],
+          [trans.__('message'), shown.map(run => run.status.message || run.status.phase || '')]
+        ]}
+      />
+      <Curves runs={shown} axis={trans.__('epoch')} />
+      <Table caption={trans.__('Scores')} runs={shown} rows={rowsOf(shown, run => run.scores)} />
+      <Table
+        caption={single ? trans.__('Parameters') : trans.__('Parameters that differ')}
+        runs={shown}
+        rows={rowsOf(shown, run => run.parameters).filter(
+          ([, values]) => single || new Set(values.map(value => JSON.stringify(value))).size > 1
+        )}
+      />
+      {single?.warnings.map(warning => <p key={warning}>{warning}</p>)}
+      {single?.figures.map(
+        path => path && <img key={path} alt={path.split('/').pop()} src={URLExt.join(PageConfig.getBaseUrl(), 'files', URLExt.encodeParts(path))} />
+      )}
+    </>
+  );
+}
+
+/** Ask for each run while it lives; returns how to end that. */
+function watch(
+  names: string[],
+  isShown: () => boolean,
+  tell: (run: Details) => void,
+  fail: (error: unknown) => void
+): () => void {
+  const tags = new Map<string, string>();
+  let timer = 0;
+  let isOver = false;
+  const look = async () => {
+    if (isShown()) {
+      try {
+        for (const name of names) {
+          const answer = await askAgain<Details>(`runs/${part(name)}`, tags.get(name) ?? '');
+          if (answer && !isOver) {
+            tags.set(name, answer.tag);
+            tell(answer.content);
+          }
+        }
+        fail(null);
+      } catch (error) {
+        fail(error);
+      }
+    }
+    if (!isOver) {
+      timer = window.setTimeout(look, LOOK);
+    }
+  };
+  void look();
+  return () => {
+    isOver = true;
+    window.clearTimeout(timer);
+  };
+}
+
+function Curves({ runs, axis }: { runs: Details[]; axis: string }): JSX.Element {
+  const measures = new Set(runs.flatMap(run => run.epochs.flatMap(epoch => Object.keys(epoch))));
+  const own = [...measures].filter(name => !['kind', 'epoch', 'step', 'time', 'learning_rate'].includes(name));
+  const titles = [...new Set(own.map(name => name.replace(/^val_/, '')))];
+  return (
+    <div className="kerasllm-charts">
+      {titles.map(title => (
+        <Chart key={title} title={title} axis={axis}
+          series={runs.flatMap(run => [title, `val_${title}`].map(name => series(run, name, runs.length > 1)))} />
+      ))}
+    </div>
+  );
+}
+
+function series(run: Details, name: string, isNamed: boolean): Series {
+  const points = run.epochs
+    .filter(epoch => typeof epoch[name] === 'number')
+    .map(epoch => [Number(epoch.epoch), Number(epoch[name])] as [number, number]);
+  return { name: isNamed ? `${run.name} ${name}` : name, points };
+}
+
+type Rows = [string, unknown[]][];
+
+function rowsOf(runs: Details[], of: (run: Details) => Record<string, unknown>): Rows {
+  const names = [...new Set(runs.flatMap(run => Object.keys(of(run))))];
+  return names.map(name => [name, runs.map(run => of(run)[name])]);
+}
+
+function Table({ caption, runs, rows }: { caption: string; runs: Details[]; rows: Rows }): JSX.Element | null {
+  if (rows.length === 0) {
+    return null;
+  }
+  return (
+    <table className="kerasllm-table">
+      <caption>{caption}</caption>
+      {runs.length > 1 && (
+        <thead>
+          <tr>
+            <td />
+            {runs.map(run => (
+              <th key={run.name} scope="col">
+                {run.name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+      )}
+      <tbody>
+        {rows.map(([name, values]) => (
+          <tr key={name}>
+            <th scope="row">{name}</th>
+            {values.map((value, place) => (
+              <td key={place}>{cell(value)}</td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function cell(value: unknown): string {
+  return typeof value === 'number' ? short(value) : value === undefined || value === null ? '' : String(value);
+}

@@ -1,0 +1,121 @@
+// What the server tells of the runs, asked again and again; several views look at one watcher.
+import { JSONExt, type ReadonlyJSONValue } from '@lumino/coreutils';
+import { Poll } from '@lumino/polling';
+import { Signal, type ISignal } from '@lumino/signaling';
+
+import { askAgain } from './api';
+
+export type State =
+  'queued' | 'running' | 'stopping' | 'stalled' | 'stopped' | 'failed' | 'completed' | 'gone';
+
+export interface Row {
+  name: string;
+  recipe: string;
+  created: number;
+  state: State;
+  phase: string;
+  epoch: number | null;
+  epochs: number | null;
+  step: number | null;
+  steps: number | null;
+  eta: number | null;
+  message: string;
+  score: { name: string; value: number; split: string } | null;
+  curve: number[];
+  replayable: boolean;
+  notebook: string | null;
+  waits: number;
+}
+
+interface Answer {
+  runs: Row[];
+  limit: number;
+}
+
+const LIVING: State[] = ['queued', 'running', 'stopping', 'stalled'];
+const OFTEN = 1000;
+const SELDOM = 5000;
+
+export const lives = (state: State): boolean => LIVING.includes(state);
+
+export class Watcher {
+  rows: Row[] = [];
+  limit = 1;
+  /** Why the server does not answer, or null. */
+  failure: unknown = null;
+
+  constructor() {
+    this.poll = new Poll({
+      name: 'kerasllm:runs',
+      factory: () => this.look(),
+      frequency: { interval: SELDOM, backoff: true, max: 30_000 },
+      standby: 'when-hidden'
+    });
+  }
+
+  get changed(): ISignal<this, void> {
+    return this.changes;
+  }
+
+  /** A run that was seen living has ended. */
+  get ended(): ISignal<this, Row> {
+    return this.ends;
+  }
+
+  /** Look every second while somebody does. */
+  set isWatched(watched: boolean) {
+    this.poll.frequency = { ...this.poll.frequency, interval: watched ? OFTEN : SELDOM };
+    if (watched) {
+      void this.refresh();
+    }
+  }
+
+  async refresh(): Promise<void> {
+    await this.poll.refresh();
+  }
+
+  private async look(): Promise<void> {
+    let answer;
+    try {
+      answer = await askAgain<Answer>('runs', this.tag);
+    } catch (error) {
+      this.failure = error;
+      this.changes.emit();
+      throw error; // the poll asks less often
+    }
+    const wasSilent = this.failure !== null;
+    this.failure = null;
+    if (answer) {
+      this.tag = answer.tag;
+      this.take(answer.content);
+    }
+    if (answer || wasSilent) {
+      this.changes.emit();
+    }
+  }
+
+  private take({ runs, limit }: Answer): void {
+    const before = new Map(this.rows.map(row => [row.name, row]));
+    this.limit = limit;
+    // A row that has not changed stays the same object, so that it is not drawn again.
+    this.rows = runs.map(row => {
+      const old = before.get(row.name);
+      return old && same(old, row) ? old : row;
+    });
+    for (const row of this.rows) {
+      const old = before.get(row.name);
+      if (old && lives(old.state) && !lives(row.state)) {
+        this.ends.emit(row);
+      }
+    }
+  }
+
+  private readonly poll: Poll<void>;
+  private tag = '';
+  private readonly changes = new Signal<this, void>(this);
+  private readonly ends = new Signal<this, Row>(this);
+}
+
+function same(one: Row, other: Row): boolean {
+  return JSONExt.deepEqual(one as unknown as ReadonlyJSONValue, other as unknown as ReadonlyJSONValue);
+}
