@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from typing import IO
+from typing import IO, Any
 
 from kerasllm.run import Run, files
 from kerasllm_widgets.worker import LOG
@@ -30,16 +30,16 @@ class Worker:
 
     def _listen(self) -> None:
         assert self.process.stdout
-        if self.process.stdout.readline() == "ready\n":
-            self.imported.set()
+        self.process.stdout.readline()  # `ready`, or nothing where it ended
+        self.imported.set()
 
     @property
     def fits(self) -> bool:
         """Whether it lives, and a process started now would have the same environment (KERAS_BACKEND, say)."""
         return self.process.poll() is None and self.environment == dict(os.environ)
 
-    def give(self, **job: str | list[str]) -> None:
-        """Send it its one job."""
+    def give(self, **job: Any) -> None:
+        """Send it its job, or a question that belongs to it."""
         assert self.process.stdin
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
@@ -71,7 +71,7 @@ def take() -> Worker | None:
     return worker
 
 
-def train(run: Run) -> None:
+def train(run: Run) -> subprocess.Popen[str]:
     """Train or resume a run in a child process that outlives this one."""
     worker = take()
     if worker:
@@ -84,6 +84,7 @@ def train(run: Run) -> None:
             )
     _trainers[str(run.path)] = process
     threading.Thread(target=_await, args=(run, process), name="kerasllm-trainer", daemon=True).start()
+    return process
 
 
 def is_starting(run: Run, status: dict[str, object]) -> bool:

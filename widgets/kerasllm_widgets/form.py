@@ -13,13 +13,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from kerasllm.data.files import Table, read
+from kerasllm.data.files import Table, nearest_file, read
 from kerasllm.errors import InputError, did_you_mean
 from kerasllm.parameters import GROUPS, bounds, drawing
 from kerasllm.recipe import Recipe
 
 Said = dict[str, str]  # {"en": …, "zh": …}
 ROWS = 20  # of a file that are shown
+TEXTS = (".txt", ".md")
 LONGEST = 200  # characters of a cell that are shown
 
 # pydantic's kinds of mistakes -> the user's words.
@@ -118,15 +119,40 @@ def _file(name: str, value: str) -> dict[str, Said]:
     return {}
 
 
-def preview(source: str) -> dict[str, Any]:
-    """The columns and the first rows of a file, as text; `error` where it cannot be read."""
-    if not source:
-        return {"source": source, "columns": [], "rows": [], "error": ""}
+def preview(recipe: type[Recipe], source: str) -> dict[str, Any]:
+    """The columns and first rows of a table, the first lines of a text, or what a folder holds; `error` where none is.
+
+    A recipe without columns to choose reads its files in its own way: of those only a missing one is an error.
+    """
+    nothing = {"source": source, "columns": [], "rows": [], "count": 0, "error": ""}
+    tabular = any(drawing(field)["kind"].startswith("column") for field in recipe.model_fields.values())
+    path = Path(source)
     try:
-        table = read(source)
-    except InputError as error:
-        return {"source": source, "columns": [], "rows": [], "error": str(error)}
-    return {"source": source, "columns": list(table.columns), "rows": _head(table), "count": len(table), "error": ""}
+        if source.startswith("sample:") and not tabular:
+            return nothing
+        if tabular and not path.is_dir() and path.suffix.lower() not in TEXTS:
+            table = read(source)
+            return nothing | {"columns": list(table.columns), "rows": _head(table), "count": len(table), "table": True}
+        if path.is_dir():
+            found = sorted(path.iterdir())
+            kinds = [[one.name, str(sum(1 for _ in one.iterdir())) if one.is_dir() else ""] for one in found[:ROWS]]
+            return nothing | {"columns": [path.name, "files"], "rows": kinds, "count": len(found)}
+        if not path.exists():
+            raise InputError(f"no file {source}{nearest_file(path)}")
+        if path.suffix.lower() in TEXTS:
+            with path.open(encoding="utf-8", errors="replace") as lines:
+                rows = [[line.rstrip("\n")[:LONGEST]] for line in islice(lines, ROWS)]
+            return nothing | {"columns": [path.name], "rows": rows, "count": len(rows)}
+    except (InputError, OSError) as error:
+        return nothing | {"error": str(error)}
+    return nothing
+
+
+def card(recipe: Recipe) -> str:
+    """The data card as lines of text: what reading the file for this recipe finds."""
+    from kerasllm.data.card import render
+
+    return render(recipe.read().card)
 
 
 def _head(table: Table) -> list[list[str]]:

@@ -19,8 +19,10 @@ from kerasllm.errors import InputError
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create, files
 from kerasllm.run import runs as list_runs
-from kerasllm_widgets import children, form
+from kerasllm_widgets import children, form, notebooks
 from kerasllm_widgets.bundle import module, styles
+from kerasllm_widgets.estimate import estimate
+from kerasllm_widgets.playground import Playground
 from kerasllm_widgets.still import Still, html, said, wrapped
 from kerasllm_widgets.view import RunView
 
@@ -65,11 +67,14 @@ class Panel(ipywidgets.VBox):
             files=form.files_nearby(Path.cwd(), list(SAMPLES)),
         )
         self.view = RunView()
+        self.view.offers_trying = True
+        self.playground: Playground | None = None
         super().__init__([self.form, self.view])
         self.still = self.view.still = Still(self._kept)
         self.form.observe(self._typed, "values")
         self.form.on_msg(self._receive)
         self.view.observe(self._looked, "look")
+        self.view.on_msg(self._try)
         if earlier:
             self.view.follow(earlier)
         self._check()
@@ -91,15 +96,47 @@ class Panel(ipywidgets.VBox):
 
     def train(self, name: str = "") -> Run:
         """Start a run with what stands in the form, in a process of its own; a wrong value raises InputError."""
-        if self._check():
-            place, words = next(iter(self.form.mistakes.items()))
-            raise InputError(f"{place}: {words['en']}" if place else words["en"])
-        recipe = self.recipe(**self.form.values).anchored()
+        recipe = self._settled().anchored()
         run = create(recipe, self._runs, name, "panel")
         files.replace_json(run.path / MARK, {"notebook": _notebook()})
+        self._leave_playground()
         children.train(run)
         self.view.follow(run)
         return run
+
+    def save(self, name: str = "") -> Path:
+        """Save the settings as a notebook that runs by itself, by default under a name that is free."""
+        path = Path(name or _free_name(self.recipe.name()))
+        notebooks.save(self._settled(), path)
+        return path
+
+    @classmethod
+    def from_notebook(cls, path: str | Path, *, runs: str | Path | None = None) -> Panel:
+        """A panel with the settings of a recipe's notebook, such as `save` wrote."""
+        return cls(notebooks.load(Path(path)), runs=runs)
+
+    def _settled(self) -> Recipe:
+        """The recipe with what stands in the form; a wrong value raises InputError."""
+        if self._check():
+            place, words = next(iter(self.form.mistakes.items()))
+            raise InputError(f"{place}: {words['en']}" if place else words["en"])
+        return self.recipe(**self.form.values)
+
+    def _estimate(self) -> None:
+        self.form.estimate = {"state": "trying"}
+        try:
+            self.form.estimate = {"state": "done", **estimate(self._settled())}
+        except InputError as error:
+            self.form.estimate = {}
+            self.form.notice = {"kind": "problem", "words": str(error)}
+        finally:
+            children.park()
+
+    def _card(self) -> None:
+        try:
+            self.form.card = {"lines": form.card(self._settled())}
+        except InputError as error:
+            self.form.card = {"problem": str(error)}
 
     def _earlier(self) -> Run | None:
         """The newest run that a panel of this notebook began, or that a panel began and that is still going on."""
@@ -111,14 +148,34 @@ class Panel(ipywidgets.VBox):
         return None
 
     def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
-        """A click: {"do": "train"}."""
+        """A click: {"do": "train"}, "estimate", "card" or "save", this one with a name."""
         self.form.notice = {}
+        if content["do"] in ("estimate", "card"):
+            _in_thread({"estimate": self._estimate, "card": self._card}[content["do"]])
+            return
         try:
-            {"train": self.train}[content["do"]]()
+            if content["do"] == "train":
+                self.train()
+            else:
+                self.form.notice = {"kind": "saved", "words": self.save(content["name"]).name}
         except InputError as error:
             self.form.notice = {"kind": "problem", "words": str(error)}
 
+    def _try(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
+        """Open a playground below the run."""
+        if content["do"] == "try" and self.run:
+            self._leave_playground()
+            self.playground = Playground(self.run)
+            self.children = [self.form, self.view, self.playground]
+
+    def _leave_playground(self) -> None:
+        if self.playground:
+            self.children = [self.form, self.view]
+            self.playground.close()
+            self.playground = None
+
     def _typed(self, change: dict[str, Any]) -> None:
+        self.form.estimate = self.form.card = self.form.notice = {}
         self._check()
         if change["old"].get("data") != change["new"].get("data"):
             self._look_at_file()
@@ -126,9 +183,10 @@ class Panel(ipywidgets.VBox):
     def _check(self) -> bool:
         """Name what is wrong under its field; whether anything is."""
         values, read = self.form.values, self._last_read
-        known = read.get("columns") if read.get("source") == values.get("data") and not read.get("error") else None
+        is_read = read.get("source") == str(values.get("data", "")).strip()
+        known = read["columns"] if is_read and read.get("table") else None
         found = form.places(self.recipe, values, known) | form.mistakes(self.recipe, values)
-        if read.get("source") == values.get("data") and read.get("error"):
+        if is_read and read["error"]:
             found["data"] = {"en": read["error"], "zh": read["error"]}
         if not str(values.get("data", "")).strip():
             found["data"] = {"en": "is needed", "zh": "不能为空"}
@@ -143,7 +201,7 @@ class Panel(ipywidgets.VBox):
         with self._reading:
             source = str(self.form.values.get("data", "")).strip()
             if source != self._last_read.get("source"):
-                self._last_read = form.preview(source)
+                self._last_read = form.preview(self.recipe, source)
                 self.form.preview = self._last_read
                 self._check()
 
@@ -172,6 +230,14 @@ def _typed(recipe: Recipe) -> dict[str, Any]:
 def _notebook() -> str:
     """The notebook of this kernel, as far as Jupyter tells it."""
     return os.environ.get("JPY_SESSION_NAME", "")
+
+
+def _free_name(stem: str) -> str:
+    """The first of stem-1.ipynb, stem-2.ipynb … that is not there."""
+    number = 1
+    while Path(f"{stem}-{number}.ipynb").exists():
+        number += 1
+    return f"{stem}-{number}.ipynb"
 
 
 def _in_thread(work: Callable[[], None]) -> None:

@@ -39,6 +39,7 @@ class RunView(anywidget.AnyWidget):
     result = traitlets.Dict().tag(sync=True)
     figures: traitlets.List[dict[str, str]] = traitlets.List().tag(sync=True)  # when asked for
     log = traitlets.Unicode().tag(sync=True)  # when asked for
+    offers_trying = traitlets.Bool(False).tag(sync=True)  # where a panel has room for a playground
     problem = traitlets.Unicode().tag(sync=True)  # why a click did nothing
     language = traitlets.Unicode("en").tag(sync=True)  # the browser's
 
@@ -97,12 +98,13 @@ class RunView(anywidget.AnyWidget):
             self._wake.clear()
 
     def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
-        """A click: {"do": "stop"}, "resume", "figures" or "log"."""
-        if not self.run:
+        """A click: {"do": "stop"}, "resume", "figures" or "log"; "try" is for the panel around it."""
+        work = {"stop": self.stop, "resume": self.resume, "figures": self._figures, "log": self._log}
+        if not self.run or content["do"] not in work:
             return
         self.problem = ""
         try:
-            {"stop": self.stop, "resume": self.resume, "figures": self._figures, "log": self._log}[content["do"]]()
+            work[content["do"]]()
         except InputError as error:
             self.problem = str(error)
 

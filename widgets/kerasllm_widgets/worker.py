@@ -44,7 +44,21 @@ def train(run: str) -> None:
     main(["resume", run])
 
 
-JOBS: dict[str, Callable[..., None]] = {"train": train}
+def answer(run: str) -> None:
+    """Answer questions about a run on stdin, a line of JSON each, until stdin ends."""
+    from kerasllm_widgets.answers import serve
+
+    serve(run)
+
+
+def flips(runs: list[str]) -> None:
+    """Tell the rows whose verdict differs between runs, as a line of JSON."""
+    from kerasllm_widgets.answers import flips
+
+    flips(runs)
+
+
+JOBS: dict[str, Callable[..., None]] = {"train": train, "answer": answer, "flips": flips}
 LOG = "trainer.log"  # in the run folder: what a trainer started by a view says, tracebacks too
 
 if __name__ == "__main__":

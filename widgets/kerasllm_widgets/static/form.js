@@ -1,6 +1,6 @@
 // Form: a recipe's fields, drawn from their declaration; what is wrong is said under the field by Python.
 import { h, follow, hideStill, later, unique } from "./dom.js";
-import { say, said } from "./words.js";
+import { say, said, duration } from "./words.js";
 
 const PAUSE = 200; // milliseconds without a key before what was typed is checked
 
@@ -22,29 +22,37 @@ function render({ model, el }) {
     const plain = made.filter(([one]) => !one.advanced).map(([, drawn]) => drawn.element);
     const advanced = made.filter(([one]) => one.advanced);
     const set_ = h("fieldset", { class: "kl-group" }, h("legend", {}, said(group.title)), h("div", { class: "kl-fields" }, plain));
-    if (group.name === "data") set_.append(look(model));
+    if (group.name === "data") set_.append(h("div", { class: "kl-looks" }, look(model), card(model, () => act({ do: "card" }))));
     if (advanced.length) {
       const more = h("details", { class: "kl-advanced" }, h("summary", {}, `${say("advanced")} (${advanced.length})`),
         h("div", { class: "kl-fields" }, advanced.map(([, drawn]) => drawn.element)));
-      more.open = advanced.some(([one]) => String(model.get("values")[one.name]) !== typed(one.default));
+      more.open = advanced.some(([one]) => String(model.get("values")[one.name]) !== String(one.default));
       set_.append(more);
     }
     return set_;
   });
 
   const notice = h("p", { class: "kl-notice", role: "status" });
+  const estimate = h("button", { class: "kl-button", type: "button", onclick: () => act({ do: "estimate" }) }, say("estimate"));
+  const guessed = h("span", { class: "kl-quiet", role: "status" });
+  const name = h("input", { class: "kl-control kl-name", type: "text", "aria-label": say("name"), value: `${schema.recipe}-1.ipynb`, spellcheck: "false" });
+  const save = h("button", { class: "kl-button", type: "button", onclick: () => act({ do: "save", name: name.value.trim() }) }, say("save"));
   const train = h("button", { class: "kl-button kl-primary", type: "submit" }, say("train"));
   const form = h("form", { class: "kl-box", novalidate: true, "aria-label": schema.recipe, onsubmit: begin },
     h("header", { class: "kl-head" }, h("strong", {}, schema.recipe), h("span", {}, said(schema.summary))),
     files, groups,
-    h("div", { class: "kl-row kl-actions" }, train, notice));
+    h("div", { class: "kl-row kl-actions" }, train, estimate, guessed, h("span", { class: "kl-grow" }), name, save),
+    notice);
 
   function begin(event) {
     event.preventDefault();
+    if (!train.disabled) act({ do: "train" });
+  }
+
+  function act(what) {
     flush();
-    const wrong = firstWrong();
-    if (wrong) wrong.focus();
-    if (!train.disabled) model.send({ do: "train" });
+    firstWrong()?.focus();
+    model.send(what);
   }
 
   function firstWrong() {
@@ -73,10 +81,16 @@ function render({ model, el }) {
       train.disabled = model.get("busy");
       train.title = model.get("busy") ? say("busy") : "";
     }),
+    follow(model, ["busy", "estimate"], () => {
+      const { state, seconds, steps } = model.get("estimate");
+      estimate.disabled = model.get("busy") || state === "trying";
+      guessed.textContent = state === "trying" ? say("estimating") : state === "done" ? `${say("estimated")} ${duration(seconds)} (${steps} ${say("steps")})` : "";
+    }),
     follow(model, ["notice"], () => {
       const { kind, words } = model.get("notice");
-      if (words) notice.textContent = words;
-      if (words) notice.dataset.kind = kind;
+      if (!words) return;
+      notice.textContent = kind === "saved" ? `${say("saved")} ${words}` : words;
+      notice.dataset.kind = kind;
     }),
     follow(model, ["preview"], () => fields.forEach((drawn) => drawn.offer?.(model.get("preview").columns || []))),
     follow(model, ["values"], () => fields.forEach((drawn, name) => drawn.show(model.get("values")[name]))),
@@ -130,10 +144,6 @@ function field(one, model, set, files) {
   };
 }
 
-function typed(value) {
-  return typeof value === "boolean" ? String(value) : String(value);
-}
-
 // The columns as options; a value that the file lacks stays visible, so that its mistake can be seen.
 function options(select, columns, value, standard) {
   const names = [...new Set([...(standard === "" ? [""] : []), ...columns, value])];
@@ -165,12 +175,28 @@ function look(model) {
   const draw = () => {
     const { columns = [], rows: cells = [], count } = model.get("preview");
     box.hidden = !columns.length;
-    title.textContent = `${say("firstRows")} · ${count} ${say("rows")}, ${columns.length} ${say("columns")}`;
+    const size = model.get("preview").table ? ` · ${count} ${say("rows")}, ${columns.length} ${say("columns")}` : "";
+    title.textContent = say("firstRows") + size;
     rows.replaceChildren(h("table", { class: "kl-table kl-data" },
       h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, cells.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell)))))));
   };
   model.on("change:preview", draw);
+  draw();
+  return box;
+}
+
+// What reading the file for this recipe finds, asked for when it is unfolded.
+function card(model, ask) {
+  const lines = h("pre", { class: "kl-log", tabindex: "0" });
+  const box = h("details", { class: "kl-look" }, h("summary", {}, say("card")), lines);
+  const draw = () => {
+    const { lines: found, problem } = model.get("card");
+    lines.textContent = found || problem || say("loading");
+    if (!found && !problem) box.open = false; // what was typed since may have changed it
+  };
+  box.addEventListener("toggle", () => box.open && !model.get("card").lines && ask());
+  model.on("change:card", draw);
   draw();
   return box;
 }

@@ -19,12 +19,13 @@ function render({ model, el }) {
   const problem = h("p", { class: "kl-problem", role: "alert" });
   const stop = h("button", { class: "kl-button", onclick: () => { stop.disabled = true; state.textContent = say("stopping"); send("stop"); } }, say("stop"));
   const resume = h("button", { class: "kl-button", onclick: () => { resume.disabled = true; send("resume"); } }, say("resume"));
+  const tryIt = h("button", { class: "kl-button", onclick: () => send("try") }, say("try"));
   const trace = h("pre", { class: "kl-log", tabindex: "0" });
   const log = h("details", { ontoggle: () => log.open && send("log") }, h("summary", {}, say("log")), trace);
   const charts = h("div", { class: "kl-charts" });
   const result = h("div", { class: "kl-result" });
   const box = h("section", { class: "kl-box kl-run", "aria-label": say("curve") },
-    h("div", { class: "kl-row" }, title, state, left, h("span", { class: "kl-grow" }), stop, resume),
+    h("div", { class: "kl-row" }, title, state, left, h("span", { class: "kl-grow" }), tryIt, stop, resume),
     bar, problem, log, charts, result);
   el.classList.add("kl-widget");
   el.append(box);
@@ -47,6 +48,7 @@ function render({ model, el }) {
       stop.disabled = look.state === "stopping";
       resume.hidden = !RESUMABLE.includes(look.state);
       resume.disabled = false;
+      tryIt.hidden = !model.get("offers_trying") || ["queued", "starting"].includes(look.state);
       const failed = look.state === "failed";
       problem.textContent = model.get("problem") || (failed ? look.message || "" : "");
       problem.hidden = !problem.textContent;
