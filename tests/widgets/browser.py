@@ -96,6 +96,8 @@ def server(folder: Path, home: Path, app: str = "lab", **environment: str) -> It
         sys.executable, "-m", "jupyter", app, "--no-browser", "--allow-root", f"--port={port}",
         f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1",
     ]  # fmt: skip
+    if app == "lab":
+        command.append("--LabApp.expose_app_in_browser=True")
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(command, env=variables, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
     try:

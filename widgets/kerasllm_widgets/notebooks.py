@@ -41,7 +41,7 @@ def load(path: Path) -> Recipe:
         cells = nbformat.read(path, as_version=4).cells
     except FileNotFoundError:
         raise InputError(f"no file {path}") from None
-    except (ValueError, AttributeError, KeyError) as error:
+    except (ValueError, AttributeError, KeyError, nbformat.ValidationError) as error:
         raise InputError(f"{path.name} is no notebook") from error
     code = [cell for cell in cells if cell.cell_type == "code"]
     settings: dict[str, Any] = {}
