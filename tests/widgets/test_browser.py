@@ -92,7 +92,7 @@ def test_train_watch_stop_resume_and_try(lab: Lab, page: Any) -> None:
     page.wait_for_selector(".kl-number b")
     assert 100 < float(page.locator(".kl-number b").inner_text()) < 400
     # The still is there for a notebook without a kernel, and hidden beside the live view.
-    page.keyboard.press("Escape")
+    page.locator(".jp-CodeCell .cm-content").click()
     page.keyboard.press("Control+s")
     page.wait_for_timeout(1000)
     assert not page.locator(".kerasllm-still").first.is_visible()
@@ -192,6 +192,7 @@ def test_every_control_has_a_name_and_the_dark_theme_is_followed(lab: Lab, page:
 
 # Text in our elements whose contrast with the paper behind it is below WCAG's 4.5 to 1.
 CONTRAST = """() => {
+  const mixed = ([r, g, b, alpha = 1], paper) => [r, g, b].map((v, i) => alpha * v + (1 - alpha) * paper[i]);
   const parts = colour => colour.match(/[\\d.]+/g).map(Number);
   const linear = v => v / 255 <= 0.03928 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
   const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
@@ -203,7 +204,8 @@ CONTRAST = """() => {
     return [255, 255, 255];
   };
   const ratio = one => {
-    const [a, b] = [light(parts(getComputedStyle(one).color)), light(behind(one))];
+    const paper = behind(one);
+    const [a, b] = [light(mixed(parts(getComputedStyle(one).color), paper)), light(paper)];
     return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
   };
   return [...document.querySelectorAll('.kl-widget :is(label, span, strong, legend, summary, button, th, td, p)')]

@@ -159,6 +159,11 @@ def test_stop_is_acknowledged_at_once_and_a_new_view_resumes() -> None:
     type_(panel, **LONG)
     run = panel.train()
     wait(lambda: panel.view.look.get("phase") == "training" and panel.view.curve)
+    sent, began, used = [], time.monotonic(), time.process_time()
+    panel.view.observe(sent.append, ["look", "curve", "result"])
+    time.sleep(4)
+    assert len(sent) <= 10 * 4
+    assert time.process_time() - used < 0.1 * (time.monotonic() - began)
     began = time.monotonic()
     click(panel.view, "stop")
     assert panel.view.look["state"] == "stopping"

@@ -21,6 +21,7 @@ from kerasllm.errors import InputError
 from kerasllm.run import Run
 from kerasllm.training import answer, checkpoint
 
+IDLE = 1800  # seconds without a question; the playground starts another process with the next one
 MOST_FLIPS = 100  # rows told
 
 Question = dict[str, Any]
@@ -110,7 +111,11 @@ def _row(features: Any, place: int) -> str:
 
 
 def _newest(asked: queue.Queue[Question | None]) -> Question | None:
-    question = asked.get()
+    """The newest question; None at the end, or after a long time without one."""
+    try:
+        question = asked.get(timeout=IDLE)
+    except queue.Empty:
+        return None
     while question is not None and not asked.empty():
         question = asked.get()
     return question

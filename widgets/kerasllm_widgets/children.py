@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from typing import IO, Any
 
 from kerasllm.run import Run, files
@@ -15,6 +16,7 @@ from kerasllm_widgets.worker import LOG
 _lock = threading.Lock()
 _parked: Worker | None = None
 _trainers: dict[str, subprocess.Popen[str]] = {}
+_refused: dict[str, tuple[Any, str]] = {}  # of each run the heartbeat at the time, and why its trainer gave up
 
 
 class Worker:
@@ -45,9 +47,8 @@ class Worker:
         self.process.stdin.flush()
 
     def dismiss(self) -> None:
-        """Let it go without a job."""
-        assert self.process.stdin
-        self.process.stdin.close()
+        """Let it go: it ends when nothing more can come."""
+        threading.Thread(target=_bury, args=(self.process,), name="kerasllm-dismissed", daemon=True).start()
 
 
 def park() -> None:
@@ -87,7 +88,7 @@ def train(run: Run) -> subprocess.Popen[str]:
     return process
 
 
-def is_starting(run: Run, status: dict[str, object]) -> bool:
+def is_starting(run: Run, status: dict[str, Any]) -> bool:
     """Whether a trainer of this run was started here that has not yet written to its folder."""
     process = _trainers.get(str(run.path))
     return bool(process and process.poll() is None and status.get("pid") != process.pid)
@@ -102,6 +103,12 @@ def stop(run: Run) -> None:
         run.stop()
 
 
+def last_words(run: Run, status: dict[str, Any]) -> str:
+    """Why the last trainer started here wrote nothing to the run's folder: a resume that was refused, say."""
+    heartbeat, words = _refused.get(str(run.path), (None, ""))
+    return words if heartbeat == status.get("heartbeat") else ""
+
+
 def log(run: Run, most: int = 20_000) -> str:
     """The end of what the run's trainer said: the traceback, where it failed."""
     path = run.path / LOG
@@ -111,10 +118,25 @@ def log(run: Run, most: int = 20_000) -> str:
 def _await(run: Run, process: subprocess.Popen[str]) -> None:
     """Wait for a trainer's end, and tell of one that ended before it could itself."""
     process.wait()
-    if run.status["state"] == "queued":
-        said = log(run).strip().splitlines()
-        message = said[-1].removeprefix("kerasllm: ") if said else f"its process ended with code {process.returncode}"
-        files.replace_json(run.path / "status.json", {**run.status, "state": "failed", "message": message})
+    _bury(process)
+    status = run.status
+    if status.get("pid") == process.pid or process.returncode <= 0:  # it told its end, or was told to end
+        return
+    said = log(run).strip().splitlines()
+    words = said[-1].removeprefix("kerasllm: ") if said else f"its process ended with code {process.returncode}"
+    if status["state"] == "queued":
+        files.replace_json(run.path / "status.json", {**status, "state": "failed", "message": words})
+    else:
+        _refused[str(run.path)] = status.get("heartbeat"), words
+
+
+def _bury(process: subprocess.Popen[str]) -> None:
+    """Close what led to a process, and wait for its end."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            with suppress(OSError):  # what was not yet sent, to one that reads no more
+                pipe.close()
+    process.wait()
 
 
 def _spawn(module: str, *words: str, stdin: int, stdout: int | IO[bytes], stderr: int) -> subprocess.Popen[str]:

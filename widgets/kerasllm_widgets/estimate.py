@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 import time
 from typing import Any
@@ -27,9 +28,11 @@ def estimate(recipe: Recipe) -> dict[str, Any]:
             lines = _watched(run)
             status = run.status
         finally:
-            if run.state not in ENDED:
-                run.stop()
-            process.wait(60)
+            (run.path / "stop").touch()
+            try:
+                process.wait(LONGEST)
+            except subprocess.TimeoutExpired:
+                process.kill()
         if run.state == "failed":
             raise InputError(run.status.get("message", "the try failed"))
         return {"seconds": _seconds(lines, status), "steps": status.get("steps", 0)}

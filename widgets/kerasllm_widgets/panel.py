@@ -6,6 +6,7 @@ import contextvars
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from kerasllm_widgets import children, form, notebooks
 from kerasllm_widgets.bundle import module, styles
 from kerasllm_widgets.estimate import estimate
 from kerasllm_widgets.playground import Playground
-from kerasllm_widgets.still import Still, html, said, wrapped
+from kerasllm_widgets.still import Still, said, wrapped
 from kerasllm_widgets.view import RunView
 
 LIVE = ("queued", "running", "stopping")
@@ -60,10 +61,11 @@ class Panel(ipywidgets.VBox):
         self._reading = threading.Lock()
         earlier = self._earlier()
         if earlier and not isinstance(recipe, Recipe):
-            given = earlier.recipe
+            with suppress(InputError):  # another version's parameters
+                given = earlier.recipe
         self.form = Form(
             schema=form.schema(self.recipe),
-            values=_typed(given),
+            values=_as_typed(given),
             files=form.files_nearby(Path.cwd(), list(SAMPLES)),
         )
         self.view = RunView()
@@ -123,13 +125,15 @@ class Panel(ipywidgets.VBox):
         return self.recipe(**self.form.values)
 
     def _estimate(self) -> None:
+        asked = self.values
         self.form.estimate = {"state": "trying"}
+        found: dict[str, Any] = {}
         try:
-            self.form.estimate = {"state": "done", **estimate(self._settled())}
+            found = {"state": "done", **estimate(self._settled())}
         except InputError as error:
-            self.form.estimate = {}
             self.form.notice = {"kind": "problem", "words": str(error)}
         finally:
+            self.form.estimate = found if asked == self.values else {}
             children.park()
 
     def _card(self) -> None:
@@ -214,12 +218,12 @@ class Panel(ipywidgets.VBox):
 
     def _kept(self) -> str:
         if self.run:
-            return html(self.run, self.view.language)
+            return self.view.kept()
         language = self.view.language
         return wrapped(f"<div>{said(self.recipe.summary(language), language)}</div>", language)
 
 
-def _typed(recipe: Recipe) -> dict[str, Any]:
+def _as_typed(recipe: Recipe) -> dict[str, Any]:
     """A recipe's values as a person would type them."""
     return {
         name: value if isinstance(value, (bool, str)) else f"{value:.12g}" if isinstance(value, float) else str(value)

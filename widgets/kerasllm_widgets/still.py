@@ -61,12 +61,16 @@ class Still:
             self._handle.update(HTML(content))
 
 
-def html(run: Run, language: str = "en") -> str:
-    """A run as static HTML: some kilobytes, whatever the run's length."""
+def html(run: Run, language: str = "en", curve: dict[str, Any] | None = None) -> str:
+    """A run as static HTML: some kilobytes, whatever the run's length. A view that has the curve gives it."""
+    if curve is None:
+        read = Curve()
+        read.add(run.epochs)
+        curve = read.drawn()
     status, scores = run.status, run.report.get("splits", {})
     message = f" ({escape(status['message'])})" if status.get("message") else ""
     heading = f"<strong>{escape(run.name)}</strong> · {escape(run.asked['recipe'])}: {said(run.state, language)}"
-    return wrapped(f"<div>{heading}{message}</div>{_table(scores, language)}{_picture(run, language)}", language)
+    return wrapped(f"<div>{heading}{message}</div>{_table(scores, language)}{_picture(curve, language)}", language)
 
 
 def wrapped(content: str, language: str = "en") -> str:
@@ -99,11 +103,9 @@ def _number(value: Any) -> str:
     return "" if value is None else escape(f"{value:.4g}" if isinstance(value, float) else str(value))
 
 
-def _picture(run: Run, language: str) -> str:
+def _picture(curve: dict[str, Any], language: str) -> str:
     """The loss as an image: sanitized outputs keep images and drop drawings."""
-    curve = Curve()
-    curve.add(run.epochs)
-    lines = curve.drawn().get("loss")
+    lines = curve.get("loss")
     if not lines:
         return ""
     data = base64.b64encode(_svg(lines, language).encode()).decode()

@@ -25,6 +25,7 @@ from kerasllm_widgets.still import Still, html
 POLL = 0.2  # seconds between two looks at a live run
 REST = 1.0  # at an ended one, which somebody may resume
 REDRAW = 0.5  # between two sendings of the curve
+KEEP = 10.0  # between two replacements of the still
 SHOWN = ("phase", "epoch", "epochs", "step", "steps", "eta", "metrics", "message")
 MOST_CLASSES = 15  # in a confusion matrix drawn as a table
 
@@ -47,7 +48,7 @@ class RunView(anywidget.AnyWidget):
         """Show a run, or one by its path, name, a beginning of its name, or `last`; `runs` is the folder of runs."""
         super().__init__()
         self.run: Run | None = None
-        self.still = Still(lambda: html(self.run, self.language) if self.run else "")
+        self.still = Still(self.kept)
         self._wake = threading.Event()
         self._until: threading.Event | None = None
         self.on_msg(self._receive)
@@ -65,6 +66,10 @@ class RunView(anywidget.AnyWidget):
         work = contextvars.copy_context().run
         threading.Thread(target=work, args=(self._watch, run, self._until), name="kerasllm-view", daemon=True).start()
 
+    def kept(self) -> str:
+        """What a notebook keeps of the run."""
+        return html(self.run, self.language, self.curve) if self.run else ""
+
     def close(self) -> None:
         """Look no more."""
         if self._until:
@@ -76,22 +81,25 @@ class RunView(anywidget.AnyWidget):
 
     def _watch(self, run: Run, until: threading.Event) -> None:
         """Look at the folder until turned away; send what has changed, never more than some messages a second."""
-        tail, curve, drawn, news = Tail(run.path / "history.jsonl"), Curve(), 0.0, False
+        tail, curve, drawn, kept, news = Tail(run.path / "history.jsonl"), Curve(), 0.0, 0.0, False
         while not until.is_set():
             look = _look(run)
             ended = look["state"] in (*ENDED, "gone")
             lines = tail.read()
             curve.add(lines)
+            if until.is_set():
+                return
             news = news or bool(lines)
             if news and (ended or time.monotonic() - drawn >= REDRAW):
                 self.curve, drawn, news = curve.drawn(), time.monotonic(), False
             if look != self.look:
                 result = _result(run) if ended else {}
-                if until.is_set():
-                    return
+                is_new = look["state"] != self.look.get("state")
                 with self.hold_sync():
                     self.result, self.look = result, look
-                self.still.update()
+                if is_new or time.monotonic() - kept >= KEEP:
+                    self.still.update()
+                    kept = time.monotonic()
             elif ended and not self.result:
                 self.result = _result(run)
             self._wake.wait(REST if ended else POLL)
@@ -143,6 +151,8 @@ def _look(run: Run) -> dict[str, Any]:
     if children.is_starting(run, status):
         stopping = (run.path / "stop").exists() and status["state"] == "queued"
         return {**look, "state": "stopping" if stopping else "starting"}
+    if words := children.last_words(run, status):
+        look["problem"] = words
     return {**look, **{name: status[name] for name in SHOWN if status.get(name) not in (None, "")}}
 
 

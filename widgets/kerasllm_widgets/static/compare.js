@@ -1,5 +1,5 @@
 // Compare: parameters that differ, curves over one another, scores side by side, verdicts that flipped.
-import { h, follow, hideStill, number } from "./dom.js";
+import { h, follow, attach, number } from "./dom.js";
 import { say, language } from "./words.js";
 import { chart } from "./chart.js";
 
@@ -15,20 +15,15 @@ function render({ model, el }) {
   const flips = h("div", { "aria-live": "polite" });
   const ask = h("button", { class: "kl-button", onclick: () => model.send({ do: "flips" }) }, say("flips"));
   const box = h("section", { class: "kl-box kl-result", "aria-label": say("compare") }, h("strong", {}, say("compare")), parts, h("div", { class: "kl-row kl-ask" }, ask), flips);
-  el.classList.add("kl-widget");
-  el.append(box);
   const undo = [
-    hideStill(el),
+    attach(el, box),
     follow(model, ["flips"], () => {
       const found = model.get("flips");
       ask.disabled = found.state === "asked";
       flips.replaceChildren(...(found.state === "asked" ? [h("p", { class: "kl-quiet" }, say("starting"))] : flipped(runs, found)));
     }),
   ];
-  return () => {
-    undo.forEach((work) => work());
-    box.remove();
-  };
+  return () => undo.forEach((work) => work());
 }
 
 function table(runs, rows, main) {

@@ -29,8 +29,11 @@ export function follow(model, traits, draw) {
   return () => events.forEach((event) => model.off(event, draw));
 }
 
-// The still beside a live view is for a notebook without a kernel: hide it while the view is there.
-export function hideStill(el) {
+// Puts a view into its place. The still beside it is for a notebook without a kernel: hide it while the view is there.
+export function attach(el, box) {
+  el.classList.add("kl-widget");
+  el.dataset.lmSuppressShortcuts = "true"; // Lab's: Enter on our button is not "edit the cell"
+  el.append(box);
   let area = null;
   let frames = 120; // the notebook attaches the view some frames later
   let frame = requestAnimationFrame(function look() {
@@ -41,13 +44,16 @@ export function hideStill(el) {
   return () => {
     cancelAnimationFrame(frame);
     area?.classList.remove("kl-live");
+    box.remove();
   };
 }
 
+// An id that no other view on the page has: each view is a module of its own, and counts for itself.
+const own = Math.random().toString(36).slice(2, 10);
 let count = 0;
 export function unique(name) {
   count += 1;
-  return `kl-${name}-${count}`;
+  return `kl-${name}-${own}-${count}`;
 }
 
 export function later(milliseconds, work) {

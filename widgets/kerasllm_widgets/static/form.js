@@ -1,5 +1,5 @@
 // Form: a recipe's fields, drawn from their declaration; what is wrong is said under the field by Python.
-import { h, follow, hideStill, later, unique } from "./dom.js";
+import { h, follow, attach, later, unique } from "./dom.js";
 import { say, said, duration } from "./words.js";
 
 const PAUSE = 200; // milliseconds without a key before what was typed is checked
@@ -37,17 +37,12 @@ function render({ model, el }) {
   const guessed = h("span", { class: "kl-quiet", role: "status" });
   const name = h("input", { class: "kl-control kl-name", type: "text", "aria-label": say("name"), value: `${schema.recipe}-1.ipynb`, spellcheck: "false" });
   const save = h("button", { class: "kl-button", type: "button", onclick: () => act({ do: "save", name: name.value.trim() }) }, say("save"));
-  const train = h("button", { class: "kl-button kl-primary", type: "submit" }, say("train"));
-  const form = h("form", { class: "kl-box", novalidate: true, "aria-label": schema.recipe, onsubmit: begin },
+  const train = h("button", { class: "kl-button kl-primary", type: "button", onclick: () => act({ do: "train" }) }, say("train"));
+  const form = h("form", { class: "kl-box", novalidate: true, "aria-label": schema.recipe, onsubmit: (event) => event.preventDefault() },
     h("header", { class: "kl-head" }, h("strong", {}, schema.recipe), h("span", {}, said(schema.summary))),
     files, groups,
     h("div", { class: "kl-row kl-actions" }, train, estimate, guessed, h("span", { class: "kl-grow" }), name, save),
     notice);
-
-  function begin(event) {
-    event.preventDefault();
-    if (!train.disabled) act({ do: "train" });
-  }
 
   function act(what) {
     flush();
@@ -65,17 +60,17 @@ function render({ model, el }) {
     return control;
   }
 
-  el.classList.add("kl-widget");
-  el.append(form);
   const undo = [
-    hideStill(el),
+    attach(el, form),
     () => send.cancel(),
-    follow(model, ["mistakes"], () => {
+    follow(model, ["mistakes", "notice"], () => {
       const mistakes = model.get("mistakes");
       for (const [name, drawn] of fields) drawn.blame(said(mistakes[name]));
-      const left = Object.entries(mistakes).filter(([name]) => !fields.has(name)).map(([, words]) => said(words));
-      notice.dataset.kind = Object.keys(mistakes).length ? "problem" : "";
-      notice.textContent = left[0] || (Object.keys(mistakes).length ? say("mistakes") : "");
+      const nowhere = Object.entries(mistakes).filter(([name]) => !fields.has(name)).map(([, words]) => said(words));
+      const { kind = "", words = "" } = model.get("notice");
+      const isWrong = Object.keys(mistakes).length > 0;
+      notice.dataset.kind = isWrong ? "problem" : kind;
+      notice.textContent = isWrong ? nowhere[0] || say("mistakes") : kind === "saved" ? `${say("saved")} ${words}` : words;
     }),
     follow(model, ["busy"], () => {
       train.disabled = model.get("busy");
@@ -86,19 +81,10 @@ function render({ model, el }) {
       estimate.disabled = model.get("busy") || state === "trying";
       guessed.textContent = state === "trying" ? say("estimating") : state === "done" ? `${say("estimated")} ${duration(seconds)} (${steps} ${say("steps")})` : "";
     }),
-    follow(model, ["notice"], () => {
-      const { kind, words } = model.get("notice");
-      if (!words) return;
-      notice.textContent = kind === "saved" ? `${say("saved")} ${words}` : words;
-      notice.dataset.kind = kind;
-    }),
     follow(model, ["preview"], () => fields.forEach((drawn) => drawn.offer?.(model.get("preview").columns || []))),
     follow(model, ["values"], () => fields.forEach((drawn, name) => drawn.show(model.get("values")[name]))),
   ];
-  return () => {
-    undo.forEach((work) => work());
-    form.remove();
-  };
+  return () => undo.forEach((work) => work());
 }
 
 // One field: its label, control, help, and the place where a mistake is named.

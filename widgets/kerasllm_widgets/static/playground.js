@@ -1,5 +1,5 @@
 // Playground: ask a run's model. What is typed is sent after a pause; answers to older questions are passed over.
-import { h, follow, hideStill, later, number, unique } from "./dom.js";
+import { h, follow, attach, later, number, unique } from "./dom.js";
 import { say, language } from "./words.js";
 
 const PAUSE = 250; // milliseconds without a key
@@ -21,14 +21,12 @@ function render({ model, el }) {
   const body = h("div", {});
   const box = h("section", { class: "kl-box kl-playground", "aria-label": say("playground") },
     h("div", { class: "kl-row" }, h("strong", {}, say("playground")), h("span", { class: "kl-quiet" }, model.get("name"))), body, answer);
-  el.classList.add("kl-widget");
-  el.append(box);
   const kinds = { text, table, picture, language: writing };
   let clean = () => {};
   const looking = setInterval(() => (model.get("kind") ? clearInterval(looking) : model.send({ do: "look" })), LOOK);
 
   const undo = [
-    hideStill(el),
+    attach(el, box),
     () => clearInterval(looking),
     follow(model, ["kind"], () => {
       clean();
@@ -47,7 +45,6 @@ function render({ model, el }) {
   return () => {
     clean();
     undo.forEach((work) => work());
-    box.remove();
   };
 }
 

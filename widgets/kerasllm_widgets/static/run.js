@@ -1,5 +1,5 @@
 // RunView: state, progress, curve, result of one run; Stop and Resume.
-import { h, follow, hideStill, number } from "./dom.js";
+import { h, follow, attach, number } from "./dom.js";
 import { say, duration, language } from "./words.js";
 import { chart } from "./chart.js";
 
@@ -17,7 +17,7 @@ function render({ model, el }) {
   const bar = h("progress", { class: "kl-bar" });
   const left = h("span", { class: "kl-quiet" });
   const problem = h("p", { class: "kl-problem", role: "alert" });
-  const stop = h("button", { class: "kl-button", onclick: () => { stop.disabled = true; state.textContent = say("stopping"); send("stop"); } }, say("stop"));
+  const stop = h("button", { class: "kl-button", onclick: () => { stop.disabled = true; send("stop"); } }, say("stop"));
   const resume = h("button", { class: "kl-button", onclick: () => { resume.disabled = true; send("resume"); } }, say("resume"));
   const tryIt = h("button", { class: "kl-button", onclick: () => send("try") }, say("try"));
   const trace = h("pre", { class: "kl-log", tabindex: "0" });
@@ -27,12 +27,10 @@ function render({ model, el }) {
   const box = h("section", { class: "kl-box kl-run", "aria-label": say("curve") },
     h("div", { class: "kl-row" }, title, state, left, h("span", { class: "kl-grow" }), tryIt, stop, resume),
     bar, problem, log, charts, result);
-  el.classList.add("kl-widget");
-  el.append(box);
   const drawn = new Map();
 
   const undo = [
-    hideStill(el),
+    attach(el, box),
     follow(model, ["look", "problem"], () => {
       const look = model.get("look");
       box.hidden = !look.name;
@@ -50,9 +48,9 @@ function render({ model, el }) {
       resume.disabled = false;
       tryIt.hidden = !model.get("offers_trying") || ["queued", "starting"].includes(look.state);
       const failed = look.state === "failed";
-      problem.textContent = model.get("problem") || (failed ? look.message || "" : "");
+      problem.textContent = model.get("problem") || look.problem || (failed && look.message) || "";
       problem.hidden = !problem.textContent;
-      log.hidden = !failed;
+      log.hidden = !failed && !look.problem;
     }),
     follow(model, ["log"], () => { trace.textContent = model.get("log"); }),
     follow(model, ["curve"], () => {
@@ -78,10 +76,7 @@ function render({ model, el }) {
       place?.replaceChildren(...model.get("figures").map((one) => h("img", { src: `data:image/png;base64,${one.png}`, alt: one.name })));
     }),
   ];
-  return () => {
-    undo.forEach((work) => work());
-    box.remove();
-  };
+  return () => undo.forEach((work) => work());
 }
 
 function words(look) {
