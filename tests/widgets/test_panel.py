@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from kerasllm_widgets import Panel, RunView, children
-from kerasllm_widgets.answers import Latest
 from kerasllm_widgets.compare import Compare
 from kerasllm_widgets.estimate import estimate
 from kerasllm_widgets.playground import Playground
@@ -140,7 +139,7 @@ def test_a_panel_trains_in_a_child_to_the_command_lines_weights(kerasllm: Any) -
     assert set(panel.view.curve) == {"loss"}
     assert panel.view.result["splits"]["test"]["rmse"] > 0
     assert not panel.form.busy
-    assert "keras" not in sys.modules or panel.run.sessions[0]["pid"] != os.getpid()
+    assert panel.run.sessions[0]["pid"] != os.getpid()
     cold = kerasllm("train", "linear_regression", "--epochs", "30", "--validation", "0.2", "--name", "cli", "--json")
     assert last_json(cold.stdout)["state"] == "completed"
     assert kerasllm_run("cli").report["weights"] == panel.run.report["weights"]
@@ -221,8 +220,6 @@ def test_a_failure_is_one_line_and_its_log_is_there(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_trainer_that_dies_before_it_can_tell_is_told_by_its_starter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KERAS_BACKEND", "nonsense")
-    monkeypatch.setenv("PYTHONPATH", "/nowhere")
     monkeypatch.setattr(sys, "executable", "/bin/false")
     run = create(LinearRegression())
     view = RunView(run)
@@ -234,9 +231,9 @@ def test_a_trainer_that_dies_before_it_can_tell_is_told_by_its_starter(monkeypat
 
 @pytest.mark.slow
 def test_the_time_is_estimated_from_a_short_try(runs: Path) -> None:
-    found = estimate(LinearRegression(epochs=1_000_000, batch_size=8))
-    assert found["steps"] == 1_000_000 * 10
-    assert found["seconds"] > 600
+    found = estimate(LinearRegression(epochs=100_000, batch_size=8))
+    assert found["steps"] == 100_000 * 10
+    assert found["seconds"] > 60
     assert not runs.exists()
 
 
@@ -262,6 +259,8 @@ def test_a_playground_answers_by_the_model_and_by_a_checkpoint_of_a_run_that_goe
     click(playground, "row", id=3, row={"area": "wide", "orientation": "south"})
     wait(lambda: playground.answer.get("id") == 3)
     assert "'wide' is not a number" in playground.answer["problem"]
+    from kerasllm_widgets.answers import Latest  # this process, too, imports Keras only here
+
     by_model = Latest(run).load().predict([{"area": 90, "orientation": "south"}])
     (run.path / "model.keras").unlink()
     assert Latest(run).load().predict([{"area": 90, "orientation": "south"}]) == by_model

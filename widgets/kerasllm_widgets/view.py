@@ -74,6 +74,7 @@ class RunView(anywidget.AnyWidget):
         """Look no more."""
         if self._until:
             self._until.set()
+            self._wake.set()
         super().close()
 
     def _ipython_display_(self) -> None:
