@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any
 
 from kerasllm import own_notebook, recipes
@@ -36,14 +36,17 @@ USERS = ("InputError", "DivergedError", "OSError", "PermissionError")  # a cell'
 INJECTED = "# Parameters\n"  # how papermill begins the cell it injects
 
 
-def parameters_cell(recipe: type[Recipe]) -> str:
-    """The source of the cell tagged `parameters`: bare types, since papermill sees no others."""
+def parameters_cell(recipe: type[Recipe], values: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """The source of the cell tagged `parameters`, by default with the recipe's defaults.
+
+    Its types are bare, since papermill sees no others.
+    """
     lines = []
     for name, field in recipe.model_fields.items():
         kind = field.annotation if field.annotation in (bool, int, float, str) else str
         choices = typing.get_args(field.annotation)
         note = description(field) + (f": {', '.join(choices)}" if choices else "")
-        default = field.get_default()
+        default = values.get(name, field.get_default())
         shown = json.dumps(default) if isinstance(default, str) else default
         lines.append(f"{name}: {kind.__name__} = {shown}  # {note}")
     return "\n".join(lines)

@@ -1,0 +1,52 @@
+"""The JavaScript that a widget is given: one module, no import left, nothing fetched."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from kerasllm_widgets.bundle import STATIC, module, styles
+
+VIEWS = ["form.js", "run.js", "playground.js", "compare.js"]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_is_one_module_that_imports_nothing(view: str) -> None:
+    text = module(view)
+    assert not re.search(r"^import |import\(", text, re.MULTILINE)
+    assert len(re.findall(r"^export ", text, re.MULTILINE)) == 1
+    assert "export default { render }" in text
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_is_valid_javascript(view: str, tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("no node here")
+    file = tmp_path / "view.mjs"
+    file.write_text(module(view), "utf-8")
+    assert subprocess.run([node, "--check", file], capture_output=True, text=True).stderr == ""
+
+
+def test_no_text_is_ever_taken_for_markup_and_nothing_is_fetched() -> None:
+    for file in STATIC.glob("*.js"):
+        text = file.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
+        for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "http://", "https://", "fetch("):
+            assert word not in text, f"{file.name}: {word}"
+    assert "url(" not in styles()
+    assert "@import" not in styles()
+
+
+def test_every_word_that_a_view_says_is_in_both_languages() -> None:
+    words = (STATIC / "words.js").read_text("utf-8")
+    known = set(re.findall(r'^  "?([\w ]+)"?: \["[^"]+", "[^"]+"\],$', words, re.MULTILINE))
+    for file in STATIC.glob("*.js"):
+        said = set(re.findall(r'\bsay\("([^"]+)"\)', file.read_text("utf-8")))
+        assert said <= known, f"{file.name}: {said - known}"
+
+
+def test_a_widget_is_small() -> None:
+    assert max(len(module(view)) for view in VIEWS) + len(styles()) < 60_000

@@ -1,0 +1,103 @@
+"""The form: drawn from the recipe, and each mistake named at its field."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kerasllm_widgets import form
+
+from kerasllm import recipes
+from kerasllm.recipes.linear_regression import LinearRegression
+from kerasllm.recipes.text_classifier import TextClassifier
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_parameter_is_drawn_once_with_help_in_two_languages(name: str) -> None:
+    recipe = recipes.find(name)
+    fields = [field for group in form.schema(recipe)["groups"] for field in group["fields"]]
+    assert sorted(field["name"] for field in fields) == sorted(recipe.model_fields)
+    assert all(field["help"]["en"] and field["help"]["zh"] for field in fields)
+    assert all(field["choices"] if field["type"] == "choice" else not field["choices"] for field in fields)
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_the_defaults_are_no_mistake(name: str) -> None:
+    recipe = recipes.find(name)
+    defaults = {one: str(field.get_default()) for one, field in recipe.model_fields.items()}
+    assert form.mistakes(recipe, defaults) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "english", "chinese"),
+    [
+        ("epochs", "ten", "must be a whole number", "必须是整数"),
+        ("epochs", "2.5", "must be a whole number", "必须是整数"),
+        ("epochs", "", "is needed", "不能为空"),
+        ("epochs", "-1", "must be 0 or more", "必须大于或等于 0"),
+        ("learning_rate", "0", "must be greater than 0", "必须大于 0"),
+        ("learning_rate", "nan", "must be a finite number", "必须是有限的数"),
+        ("dropout", "1", "must be less than 1", "必须小于 1"),
+        ("schedule", "up", "must be one of 'constant', 'linear' or 'cosine'", None),
+    ],
+)
+def test_a_wrong_value_is_named_at_its_parameter(name: str, value: str, english: str, chinese: str | None) -> None:
+    found = form.mistakes(TextClassifier, {name: value})
+    assert list(found) == [name]
+    assert found[name]["en"] == english
+    assert chinese is None or found[name]["zh"] == chinese
+
+
+def test_what_concerns_several_parameters_is_told_too() -> None:
+    found = form.mistakes(TextClassifier, {"early_stopping": "2"})
+    assert "validation=0.1" in found[""]["en"]
+
+
+def test_a_column_that_the_file_lacks_is_named_with_the_nearest() -> None:
+    found = form.places(TextClassifier, {"label": "lable", "text": "text"}, ["text", "label"])
+    assert list(found) == ["label"]
+    assert "did you mean 'label'" in found["label"]["en"]
+    found = form.places(LinearRegression, {"drop": "area, colour"}, ["area", "price"])
+    assert "'colour'" in found["drop"]["en"]
+
+
+def test_a_share_out_of_bounds_and_a_missing_file_are_named() -> None:
+    found = form.places(TextClassifier, {"validation": "1.5", "test": "nix.csv"}, None)
+    assert "1.5 is not a share" in found["validation"]["en"]
+    assert "neither a share" in found["test"]["en"]
+
+
+def test_the_first_rows_are_shown_and_markup_stays_text(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("text,<b>label</b>\n" + "".join(f"<script>{n}</script>,x\n" for n in range(50)))
+    found = form.preview(TextClassifier, str(file))
+    assert found["columns"] == ["text", "<b>label</b>"]
+    assert len(found["rows"]) == form.ROWS
+    assert found["rows"][0] == ["<script>0</script>", "x"]
+    assert found["count"] == 50
+
+
+def test_a_missing_file_and_a_broken_one_are_told_in_a_line(tmp_path: Path) -> None:
+    assert form.preview(TextClassifier, str(tmp_path / "nix.csv"))["error"].startswith("no file")
+    (tmp_path / "b.csv").write_text("a,b\n1,2,3\n")
+    assert "line 2" in form.preview(TextClassifier, str(tmp_path / "b.csv"))["error"]
+
+
+def test_a_folder_and_a_text_can_be_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "cats").mkdir()
+    (tmp_path / "cats" / "1.png").touch()
+    assert form.preview(TextClassifier, str(tmp_path))["rows"] == [["cats", "1"]]
+    (tmp_path / "verse.txt").write_text("one\ntwo\n")
+    assert form.preview(TextClassifier, str(tmp_path / "verse.txt"))["rows"] == [["one"], ["two"]]
+
+
+def test_a_form_imports_no_keras_and_no_widgets() -> None:
+    heavy = "{'keras', 'tensorflow', 'pandas', 'ipywidgets', 'anywidget'}"
+    code = (
+        "from kerasllm import recipes; from kerasllm_widgets import form\n"
+        "[form.schema(recipes.find(name)) for name in recipes.names()]\n"
+        f"import sys; print(sorted({heavy} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], text=True, capture_output=True).stdout.strip() == "[]"

@@ -1,0 +1,282 @@
+"""Panel and RunView without a browser: what a click does is sent as the browser sends it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kerasllm_widgets import Panel, RunView, children
+from kerasllm_widgets.compare import Compare
+from kerasllm_widgets.estimate import estimate
+from kerasllm_widgets.playground import Playground
+
+import kerasllm
+from kerasllm.recipes.linear_regression import LinearRegression
+from kerasllm.run import create, files
+from tests.conftest import last_json
+
+LONG = {"epochs": "100000", "batch_size": "32"}
+
+
+def wait(until: Callable[[], Any], seconds: float = 90) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := until():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not happen in time")
+
+
+def click(widget: Any, what: str, **more: Any) -> None:
+    """As a message from the browser."""
+    widget._handle_custom_msg({"do": what, **more}, [])
+
+
+def type_(panel: Panel, **values: Any) -> None:
+    panel.form.values = {**panel.form.values, **values}
+
+
+@pytest.fixture(autouse=True)
+def no_child_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Trainers and workers that a test has started end with it, and these alone."""
+    monkeypatch.setattr(children, "_parked", None)
+    monkeypatch.setattr(children, "_trainers", {})
+    yield
+    if children._parked:
+        children._parked.dismiss()
+    for process in children._trainers.values():
+        if process.poll() is None:
+            process.terminate()
+            process.wait(30)
+
+
+def test_a_wrong_value_is_named_and_nothing_starts(runs: Path) -> None:
+    panel = Panel("linear_regression")
+    type_(panel, epochs="many")
+    assert panel.form.mistakes["epochs"]["en"] == "must be a whole number"
+    click(panel.form, "train")
+    assert panel.form.notice["words"] == "epochs: must be a whole number"
+    assert not runs.exists()
+    type_(panel, epochs="5")
+    assert panel.form.mistakes == {}
+
+
+def test_a_file_is_read_and_its_columns_checked(tmp_path: Path) -> None:
+    (tmp_path / "homes.csv").write_text("area,price\n1,2\n3,4\n")
+    panel = Panel("linear_regression")
+    type_(panel, data=str(tmp_path / "homes.csv"), target="cost")
+    wait(lambda: "target" in panel.form.mistakes, 5)
+    assert panel.form.preview["columns"] == ["area", "price"]
+    type_(panel, target="price")
+    assert panel.form.mistakes == {}
+    type_(panel, data=str(tmp_path / "home.csv"))
+    wait(lambda: "data" in panel.form.mistakes, 5)
+    assert "did you mean 'homes.csv'" in panel.form.mistakes["data"]["en"]
+
+
+def test_the_data_card_is_what_training_would_find() -> None:
+    panel = Panel("linear_regression")
+    click(panel.form, "card")
+    wait(lambda: panel.form.card, 10)
+    assert "target price" in panel.form.card["lines"]
+
+
+def test_settings_of_ones_own_are_shown_and_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    panel = Panel(LinearRegression(learning_rate=1e-5, epochs=7))
+    assert panel.values["learning_rate"] == "1e-05"
+    click(panel.form, "save", name="mine.ipynb")
+    assert panel.form.notice == {"kind": "saved", "words": "mine.ipynb"}
+    assert Panel.from_notebook("mine.ipynb").values == panel.values
+    click(panel.form, "save", name="mine.ipynb")
+    assert "exists already" in panel.form.notice["words"]
+
+
+def test_an_idle_panel_sends_little_and_imports_no_keras() -> None:
+    code = (
+        "from kerasllm_widgets import Panel; p = Panel('text_classifier'); import sys\n"
+        "print(sorted({'keras', 'tensorflow', 'jax', 'torch', 'pandas', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_message_that_no_view_knows_is_passed_over() -> None:
+    view = RunView(create(LinearRegression()))
+    click(view, "delete")
+    assert view.problem == ""
+    view.close()
+
+
+def test_a_run_of_a_vanished_process_can_be_seen() -> None:
+    run = create(LinearRegression())
+    files.replace_json(
+        run.path / "status.json", {"state": "running", "pid": 1 << 22, "pid_started": 1.0, "host": os.uname().nodename}
+    )
+    view = RunView(run)
+    assert view.look["state"] == "gone"
+    view.close()
+
+
+@pytest.mark.slow
+def test_a_panel_trains_in_a_child_to_the_command_lines_weights(kerasllm: Any) -> None:
+    panel = Panel("linear_regression")
+    type_(panel, epochs="30", validation="0.2")
+    children.park()
+    assert children._parked
+    children._parked.imported.wait(90)
+    click(panel.form, "train")
+    assert panel.form.busy
+    assert panel.run
+    assert panel.view.look["state"] in ("starting", "queued", "running")
+    wait(lambda: panel.view.look["state"] == "completed" and panel.view.result)
+    assert set(panel.view.curve) == {"loss"}
+    assert panel.view.result["splits"]["test"]["rmse"] > 0
+    assert not panel.form.busy
+    assert panel.run.sessions[0]["pid"] != os.getpid()
+    cold = kerasllm("train", "linear_regression", "--epochs", "30", "--validation", "0.2", "--name", "cli", "--json")
+    assert last_json(cold.stdout)["state"] == "completed"
+    assert kerasllm_run("cli").report["weights"] == panel.run.report["weights"]
+    assert panel.still._content().count("rmse") > 1
+    panel.view.close()
+
+
+def kerasllm_run(name: str) -> Any:
+    return kerasllm.open(name)
+
+
+@pytest.mark.slow
+def test_stop_is_acknowledged_at_once_and_a_new_view_resumes() -> None:
+    """The second view is another kernel's: it knows nothing but the folder."""
+    panel = Panel("linear_regression")
+    type_(panel, **LONG)
+    run = panel.train()
+    wait(lambda: panel.view.look.get("phase") == "training" and panel.view.curve)
+    sent, began, used = [], time.monotonic(), time.process_time()
+    panel.view.observe(sent.append, ["look", "curve", "result"])
+    time.sleep(4)
+    assert len(sent) <= 10 * 4
+    assert time.process_time() - used < 0.1 * (time.monotonic() - began)
+    began = time.monotonic()
+    click(panel.view, "stop")
+    assert panel.view.look["state"] == "stopping"
+    assert time.monotonic() - began < 0.5
+    wait(lambda: panel.view.look["state"] == "stopped", 20)
+    step = run.status["step"]
+    view = RunView(run.name)
+    assert view.look["state"] == "stopped"
+    click(view, "resume")
+    assert view.look["state"] == "starting"
+    wait(lambda: view.look["state"] == "running" and view.look.get("step", 0) > step)
+    click(view, "stop")
+    wait(lambda: view.look["state"] == "stopped", 20)
+    panel.view.close()
+    view.close()
+
+
+@pytest.mark.slow
+def test_a_run_outlives_the_kernel_that_started_it_and_its_notebook_shows_it_again(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = (
+        "import os, time; from kerasllm_widgets import Panel, children\n"
+        "children.park(); children._parked.imported.wait()\n"
+        "p = Panel('linear_regression'); p.form.values = {**p.form.values, 'epochs': '300', 'batch_size': '4'}\n"
+        "print(p.train().path, flush=True)\n"
+        "while p.view.look.get('phase') != 'training': time.sleep(0.05)\n"
+        "os._exit(0)"
+    )
+    environment = {**os.environ, "JPY_SESSION_NAME": "mine.ipynb"}
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, env=environment, timeout=120)
+    monkeypatch.setenv("JPY_SESSION_NAME", "mine.ipynb")
+    panel = Panel("linear_regression")
+    assert panel.run, done.stderr
+    assert str(panel.run.path) == done.stdout.strip()
+    assert panel.values["epochs"] == "300"
+    wait(lambda: panel.view.look["state"] == "completed")
+    monkeypatch.setenv("JPY_SESSION_NAME", "another.ipynb")
+    assert Panel("linear_regression").run is None
+    panel.view.close()
+
+
+@pytest.mark.slow
+def test_a_failure_is_one_line_and_its_log_is_there(tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text("x,y\n1,2\n2,z\n")
+    panel = Panel("linear_regression")
+    type_(panel, data=str(tmp_path / "bad.csv"))
+    panel.train()
+    wait(lambda: panel.view.look["state"] == "failed")
+    assert panel.view.look["message"] == "bad.csv, line 3, column 'y': 'z' is not a number"
+    click(panel.view, "log")
+    assert "'z' is not a number" in panel.view.log
+    panel.view.close()
+
+
+@pytest.mark.slow
+def test_a_trainer_that_dies_before_it_can_tell_is_told_by_its_starter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    run = create(LinearRegression())
+    view = RunView(run)
+    children.train(run)
+    wait(lambda: view.look["state"] == "failed", 10)
+    assert "code 1" in view.look["message"]
+    view.close()
+
+
+@pytest.mark.slow
+def test_the_time_is_estimated_from_a_short_try(runs: Path) -> None:
+    found = estimate(LinearRegression(epochs=100_000, batch_size=8))
+    assert found["steps"] == 100_000 * 10
+    assert found["seconds"] > 60
+    assert not runs.exists()
+
+
+@pytest.mark.slow
+def test_a_playground_answers_by_the_model_and_by_a_checkpoint_of_a_run_that_goes_on() -> None:
+    panel = Panel("linear_regression")
+    type_(panel, **LONG, checkpoint_minutes="0.001")
+    run = panel.train()
+    playground = Playground(run)
+    wait(lambda: (run.path / "checkpoint" / "state.npz").exists())
+    click(playground, "look")
+    assert playground.kind == "table"
+    assert [column["name"] for column in playground.columns] == ["area", "orientation"]
+    click(playground, "row", id=1, row={"area": "90", "orientation": "south"})
+    wait(lambda: playground.answer.get("id") == 1)
+    assert playground.answer["source"] == "checkpoint"
+    assert playground.answer["numbers"]["price"] > 50
+    run.stop()
+    wait(lambda: run.state == "stopped", 20)
+    click(playground, "row", id=2, row={"area": "90", "orientation": "south"})
+    wait(lambda: playground.answer.get("id") == 2)
+    assert playground.answer["source"] == "model"
+    click(playground, "row", id=3, row={"area": "wide", "orientation": "south"})
+    wait(lambda: playground.answer.get("id") == 3)
+    assert "'wide' is not a number" in playground.answer["problem"]
+    from kerasllm_widgets.answers import Latest  # this process, too, imports Keras only here
+
+    by_model = Latest(run).load().predict([{"area": 90, "orientation": "south"}])
+    (run.path / "model.keras").unlink()
+    assert Latest(run).load().predict([{"area": 90, "orientation": "south"}]) == by_model
+    playground.close()
+    panel.view.close()
+
+
+@pytest.mark.slow
+def test_runs_are_compared_with_the_rows_that_they_judge_differently(kerasllm: Any) -> None:
+    for name, epochs in (("one", "1"), ("two", "6")):
+        kerasllm("train", "text_classifier", "--epochs", epochs, "--name", name)
+    compare = Compare("one", "two")
+    assert compare.parameters == {"epochs": [1, 6]}
+    assert compare.scores["accuracy"][0] < compare.scores["accuracy"][1]
+    click(compare, "flips")
+    wait(lambda: "flips" in compare.flips)
+    assert compare.flips["rows"] == 310
+    assert all(one["answers"][0] != one["answers"][1] for one in compare.flips["flips"])
+    assert "one" in compare.still._content()

@@ -1,0 +1,148 @@
+"""The processes that a kernel's views start: trainers, and a parked worker that makes the next start quick."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from typing import IO, Any
+
+from kerasllm.run import Run, files
+from kerasllm_widgets.worker import LOG
+
+_lock = threading.Lock()
+_parked: Worker | None = None
+_trainers: dict[str, subprocess.Popen[str]] = {}
+_refused: dict[str, tuple[Any, str]] = {}  # of each run the heartbeat at the time, and why its trainer gave up
+
+
+class Worker:
+    """A parked worker, as its parent sees it."""
+
+    def __init__(self) -> None:
+        self.environment = dict(os.environ)
+        self.process = _spawn(
+            "kerasllm_widgets.worker", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        self.imported = threading.Event()
+        threading.Thread(target=self._listen, name="kerasllm-parked", daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout
+        self.process.stdout.readline()  # `ready`, or nothing where it ended
+        self.imported.set()
+
+    @property
+    def fits(self) -> bool:
+        """Whether it lives, and a process started now would have the same environment (KERAS_BACKEND, say)."""
+        return self.process.poll() is None and self.environment == dict(os.environ)
+
+    def give(self, **job: Any) -> None:
+        """Send it its job, or a question that belongs to it."""
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.flush()
+
+    def dismiss(self) -> None:
+        """Let it go: it ends when nothing more can come."""
+        threading.Thread(target=_bury, args=(self.process,), name="kerasllm-dismissed", daemon=True).start()
+
+
+def park() -> None:
+    """Have a worker import Keras, unless one has."""
+    global _parked
+    with _lock:
+        if _parked is None or not _parked.fits:
+            if _parked:
+                _parked.dismiss()
+            _parked = Worker()
+
+
+def take() -> Worker | None:
+    """The parked worker, which is then no longer parked; None where there is none that fits."""
+    global _parked
+    with _lock:
+        worker, _parked = _parked, None
+    if worker and not worker.fits:
+        worker.dismiss()
+        return None
+    return worker
+
+
+def train(run: Run) -> subprocess.Popen[str]:
+    """Train or resume a run in a child process that outlives this one."""
+    worker = take()
+    if worker:
+        worker.give(do="train", run=str(run.path))
+        process = worker.process
+    else:
+        with (run.path / LOG).open("ab") as log:
+            process = _spawn(
+                "kerasllm", "resume", str(run.path), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+    _trainers[str(run.path)] = process
+    threading.Thread(target=_await, args=(run, process), name="kerasllm-trainer", daemon=True).start()
+    return process
+
+
+def is_starting(run: Run, status: dict[str, Any]) -> bool:
+    """Whether a trainer of this run was started here that has not yet written to its folder."""
+    process = _trainers.get(str(run.path))
+    return bool(process and process.poll() is None and status.get("pid") != process.pid)
+
+
+def stop(run: Run) -> None:
+    """Ask a run to stop. A resumed one whose trainer still imports Keras is not in the folder yet: end that process."""
+    status = run.status
+    if is_starting(run, status) and status["state"] != "queued":
+        _trainers[str(run.path)].terminate()
+    else:
+        run.stop()
+
+
+def last_words(run: Run, status: dict[str, Any]) -> str:
+    """Why the last trainer started here wrote nothing to the run's folder: a resume that was refused, say."""
+    heartbeat, words = _refused.get(str(run.path), (None, ""))
+    return words if heartbeat == status.get("heartbeat") else ""
+
+
+def log(run: Run, most: int = 20_000) -> str:
+    """The end of what the run's trainer said: the traceback, where it failed."""
+    path = run.path / LOG
+    return path.read_bytes()[-most:].decode("utf-8", "replace") if path.exists() else ""
+
+
+def _await(run: Run, process: subprocess.Popen[str]) -> None:
+    """Wait for a trainer's end, and tell of one that ended before it could itself."""
+    process.wait()
+    _bury(process)
+    status = run.status
+    if status.get("pid") == process.pid or process.returncode <= 0:  # it told its end, or was told to end
+        return
+    said = log(run).strip().splitlines()
+    words = said[-1].removeprefix("kerasllm: ") if said else f"its process ended with code {process.returncode}"
+    if status["state"] == "queued":
+        files.replace_json(run.path / "status.json", {**status, "state": "failed", "message": words})
+    else:
+        _refused[str(run.path)] = status.get("heartbeat"), words
+
+
+def _bury(process: subprocess.Popen[str]) -> None:
+    """Close what led to a process, and wait for its end."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            with suppress(OSError):  # what was not yet sent, to one that reads no more
+                pipe.close()
+    process.wait()
+
+
+def _spawn(module: str, *words: str, stdin: int, stdout: int | IO[bytes], stderr: int) -> subprocess.Popen[str]:
+    """This interpreter on a module, in a session of its own: no signal of the kernel's reaches it."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *words],
+        stdin=stdin, stdout=stdout, stderr=stderr, text=True, encoding="utf-8",
+        start_new_session=True,
+    )  # fmt: skip

@@ -1,0 +1,167 @@
+"""A recipe's form as plain data: its fields, what is wrong with what was typed, and a first look at its file.
+
+Nothing here imports Keras or a widget library.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from kerasllm.data.files import Table, nearest_file, read
+from kerasllm.errors import InputError, did_you_mean
+from kerasllm.parameters import GROUPS, bounds, drawing
+from kerasllm.recipe import Recipe
+
+Said = dict[str, str]  # {"en": …, "zh": …}
+ROWS = 20  # of a file that are shown
+TEXTS = (".txt", ".md")
+LONGEST = 200  # characters of a cell that are shown
+
+# pydantic's kinds of mistakes -> the user's words.
+REASONS = {
+    "greater_than": ("must be greater than {gt:g}", "必须大于 {gt:g}"),
+    "greater_than_equal": ("must be {ge:g} or more", "必须大于或等于 {ge:g}"),
+    "less_than": ("must be less than {lt:g}", "必须小于 {lt:g}"),
+    "less_than_equal": ("must be {le:g} or less", "必须小于或等于 {le:g}"),
+    "int_parsing": ("must be a whole number", "必须是整数"),
+    "int_from_float": ("must be a whole number", "必须是整数"),
+    "int_parsing_size": ("is too large", "过大"),
+    "float_parsing": ("must be a number", "必须是数字"),
+    "finite_number": ("must be a finite number", "必须是有限的数"),
+    "bool_parsing": ("must be true or false", "必须是 true 或 false"),
+    "literal_error": ("must be one of {expected}", "必须是其中之一：{expected}"),
+}
+
+
+def schema(recipe: type[Recipe]) -> dict[str, Any]:
+    """Everything a surface needs to draw the form: groups in order, and of each its fields."""
+    groups: dict[str, list[dict[str, Any]]] = {group: [] for group in GROUPS}
+    for name, field in recipe.model_fields.items():
+        drawn = drawing(field)
+        choices = list(typing.get_args(field.annotation))
+        groups[drawn["group"]].append(
+            {
+                "name": name,
+                "type": "choice" if choices else typing.cast(type, field.annotation).__name__,
+                "choices": choices,
+                "default": field.get_default(),
+                "kind": drawn["kind"],
+                "unit": drawn["unit"],
+                "bounds": bounds(field),
+                "advanced": drawn["advanced"],
+                "help": {"en": field.description, "zh": drawn["zh"]},
+            }
+        )
+    return {
+        "recipe": recipe.name(),
+        "summary": {"en": recipe.summary(), "zh": recipe.summary("zh")},
+        "groups": [
+            {"name": name, "title": {"en": GROUPS[name][0], "zh": GROUPS[name][1]}, "fields": fields}
+            for name, fields in groups.items()
+            if fields
+        ],
+    }
+
+
+def mistakes(recipe: type[Recipe], values: Mapping[str, Any]) -> dict[str, Said]:
+    """Why values are refused, by the parameter's name ("" what concerns several together); {} where all is well."""
+    try:
+        BaseModel.__init__(recipe.__new__(recipe), **values)
+    except ValidationError as error:
+        return {".".join(map(str, part["loc"])): _reason(part) for part in error.errors(include_url=False)}
+    return {}
+
+
+def _reason(part: Any) -> Said:
+    context = part.get("ctx", {})
+    english, chinese = REASONS.get(part["type"], ("", ""))
+    if part["type"] in ("int_parsing", "float_parsing") and not str(part["input"]).strip():
+        return {"en": "is needed", "zh": "不能为空"}
+    if english:
+        return {"en": english.format(**context), "zh": chinese.format(**context)}
+    words = part["msg"].removeprefix("Value error, ")
+    return {"en": words, "zh": words}
+
+
+def places(recipe: type[Recipe], values: Mapping[str, Any], columns: list[str] | None) -> dict[str, Said]:
+    """What is wrong with files, shares and, once the file was read, with columns that it lacks."""
+    found: dict[str, Said] = {}
+    for name, field in recipe.model_fields.items():
+        value, kind = str(values.get(name, "")).strip(), drawing(field)["kind"]
+        if kind == "file" and name != "data" and value:
+            found |= _file(name, value)
+        if columns is None or not value or kind not in ("column", "columns"):
+            continue
+        for column in [value] if kind == "column" else map(str.strip, value.split(",")):
+            if column and column not in columns:
+                hint = did_you_mean(column, columns)
+                found[name] = {
+                    "en": f"the file has no column {column!r}{hint}",
+                    "zh": f"文件没有 {column!r} 这一列{hint}",
+                }
+    return found
+
+
+def _file(name: str, value: str) -> dict[str, Said]:
+    from kerasllm.data.splits import share
+
+    try:
+        share(value, name)
+    except InputError as error:
+        words = str(error).removeprefix(f"{name}: ")
+        return {name: {"en": words, "zh": words}}
+    return {}
+
+
+def preview(recipe: type[Recipe], source: str) -> dict[str, Any]:
+    """The columns and first rows of a table, the first lines of a text, or what a folder holds; `error` where none is.
+
+    A recipe without columns to choose reads its files in its own way: of those only a missing one is an error.
+    """
+    nothing = {"source": source, "columns": [], "rows": [], "count": 0, "error": ""}
+    tabular = any(drawing(field)["kind"].startswith("column") for field in recipe.model_fields.values())
+    path = Path(source)
+    try:
+        if source.startswith("sample:") and not tabular:
+            return nothing
+        if tabular and not path.is_dir() and path.suffix.lower() not in TEXTS:
+            table = read(source)
+            return nothing | {"columns": list(table.columns), "rows": _head(table), "count": len(table), "table": True}
+        if path.is_dir():
+            found = sorted(path.iterdir())
+            kinds = [[one.name, str(sum(1 for _ in one.iterdir())) if one.is_dir() else ""] for one in found[:ROWS]]
+            return nothing | {"columns": [path.name, "files"], "rows": kinds, "count": len(found)}
+        if not path.exists():
+            raise InputError(f"no file {source}{nearest_file(path)}")
+        if path.suffix.lower() in TEXTS:
+            with path.open(encoding="utf-8", errors="replace") as lines:
+                rows = [[line.rstrip("\n")[:LONGEST]] for line in islice(lines, ROWS)]
+            return nothing | {"columns": [path.name], "rows": rows, "count": len(rows)}
+    except (InputError, OSError) as error:
+        return nothing | {"error": str(error)}
+    return nothing
+
+
+def card(recipe: Recipe) -> str:
+    """The data card as lines of text: what reading the file for this recipe finds."""
+    from kerasllm.data.card import render
+
+    return render(recipe.read().card)
+
+
+def _head(table: Table) -> list[list[str]]:
+    rows = islice(zip(*table.columns.values(), strict=True), ROWS)
+    return [["" if cell is None else str(cell)[:LONGEST] for cell in row] for row in rows]
+
+
+def files_nearby(folder: Path, samples: list[str]) -> list[str]:
+    """What a person may mean by a file: the samples, and the tables in the folder."""
+    suffixes = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".gz")
+    found = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in suffixes and file.is_file())
+    return [f"sample:{name}" for name in samples] + found[:100]

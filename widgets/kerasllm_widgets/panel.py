@@ -1,0 +1,248 @@
+"""Panel: a recipe's form, Train, and the run that it starts. Nothing of Keras is imported into the kernel."""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import ipywidgets
+import traitlets
+
+from kerasllm import recipes
+from kerasllm.data.samples import SAMPLES
+from kerasllm.errors import InputError
+from kerasllm.recipe import Recipe
+from kerasllm.run import Run, create, files
+from kerasllm.run import runs as list_runs
+from kerasllm_widgets import children, form, notebooks
+from kerasllm_widgets.bundle import module, styles
+from kerasllm_widgets.estimate import estimate
+from kerasllm_widgets.playground import Playground
+from kerasllm_widgets.still import Still, said, wrapped
+from kerasllm_widgets.view import RunView
+
+LIVE = ("queued", "running", "stopping")
+MARK = "panel.json"  # in the run folder: the notebook whose panel asked for the run
+
+
+class Form(anywidget.AnyWidget):
+    """The recipe's fields; it sends what is typed and shows what is wrong with it."""
+
+    _esm = module("form.js")
+    _css = styles()
+    schema = traitlets.Dict().tag(sync=True)
+    values = traitlets.Dict().tag(sync=True)  # as typed: text, or a bool
+    mistakes = traitlets.Dict().tag(sync=True)  # {parameter: {"en": …, "zh": …}}
+    files: traitlets.List[str] = traitlets.List().tag(sync=True)  # suggested for a file
+    preview = traitlets.Dict().tag(sync=True)
+    card = traitlets.Dict().tag(sync=True)  # {"lines": …} or {"problem": …}
+    estimate = traitlets.Dict().tag(sync=True)
+    notice = traitlets.Dict().tag(sync=True)  # what came of a click: {"kind", "words"}
+    busy = traitlets.Bool(False).tag(sync=True)  # a run is live: no second Train
+
+
+class Panel(ipywidgets.VBox):
+    """Train a recipe from a form: `Panel("text_classifier")`, or with settings of your own, `Panel(recipe)`."""
+
+    def __init__(self, recipe: str | type[Recipe] | Recipe, *, runs: str | Path | None = None):
+        """`runs`: the folder of runs, as everywhere. The run that this notebook's panel began before is shown again."""
+        given = (
+            recipe if isinstance(recipe, Recipe) else (recipes.find(recipe) if isinstance(recipe, str) else recipe)()
+        )
+        self.recipe = type(given)
+        self._runs = runs
+        self._last_read: dict[str, Any] = {}
+        self._reading = threading.Lock()
+        earlier = self._earlier()
+        if earlier and not isinstance(recipe, Recipe):
+            with suppress(InputError):  # another version's parameters
+                given = earlier.recipe
+        self.form = Form(
+            schema=form.schema(self.recipe),
+            values=_as_typed(given),
+            files=form.files_nearby(Path.cwd(), list(SAMPLES)),
+        )
+        self.view = RunView()
+        self.view.offers_trying = True
+        self.playground: Playground | None = None
+        super().__init__([self.form, self.view])
+        self.still = self.view.still = Still(self._kept)
+        self.form.observe(self._typed, "values")
+        self.form.on_msg(self._receive)
+        self.view.observe(self._looked, "look")
+        self.view.on_msg(self._try)
+        if earlier:
+            self.view.follow(earlier)
+        self._check()
+
+    @property
+    def run(self) -> Run | None:
+        """The run that it shows."""
+        return self.view.run
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What stands in the form, as typed."""
+        return dict(self.form.values)
+
+    def _ipython_display_(self) -> None:
+        self.still.display(self)
+        children.park()
+        self._look_at_file()
+
+    def train(self, name: str = "") -> Run:
+        """Start a run with what stands in the form, in a process of its own; a wrong value raises InputError."""
+        recipe = self._settled().anchored()
+        run = create(recipe, self._runs, name, "panel")
+        files.replace_json(run.path / MARK, {"notebook": _notebook()})
+        self._leave_playground()
+        children.train(run)
+        self.view.follow(run)
+        return run
+
+    def save(self, name: str = "") -> Path:
+        """Save the settings as a notebook that runs by itself, by default under a name that is free."""
+        path = Path(name or _free_name(self.recipe.name()))
+        notebooks.save(self._settled(), path)
+        return path
+
+    @classmethod
+    def from_notebook(cls, path: str | Path, *, runs: str | Path | None = None) -> Panel:
+        """A panel with the settings of a recipe's notebook, such as `save` wrote."""
+        return cls(notebooks.load(Path(path)), runs=runs)
+
+    def _settled(self) -> Recipe:
+        """The recipe with what stands in the form; a wrong value raises InputError."""
+        if self._check():
+            place, words = next(iter(self.form.mistakes.items()))
+            raise InputError(f"{place}: {words['en']}" if place else words["en"])
+        return self.recipe(**self.form.values)
+
+    def _estimate(self) -> None:
+        asked = self.values
+        self.form.estimate = {"state": "trying"}
+        found: dict[str, Any] = {}
+        try:
+            found = {"state": "done", **estimate(self._settled())}
+        except InputError as error:
+            self.form.notice = {"kind": "problem", "words": str(error)}
+        finally:
+            self.form.estimate = found if asked == self.values else {}
+            children.park()
+
+    def _card(self) -> None:
+        try:
+            self.form.card = {"lines": form.card(self._settled())}
+        except InputError as error:
+            self.form.card = {"problem": str(error)}
+
+    def _earlier(self) -> Run | None:
+        """The newest run that a panel of this notebook began, or that a panel began and that is still going on."""
+        for run in list_runs(self._runs):
+            if run.asked["recipe"] == self.recipe.name() and run.asked.get("surface") == "panel":
+                mark = files.read_json(run.path / MARK) or {}
+                if (_notebook() and mark.get("notebook") == _notebook()) or run.state in LIVE:
+                    return run
+        return None
+
+    def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
+        """A click: {"do": "train"}, "estimate", "card" or "save", this one with a name."""
+        self.form.notice = {}
+        if content["do"] in ("estimate", "card"):
+            _in_thread({"estimate": self._estimate, "card": self._card}[content["do"]])
+            return
+        try:
+            if content["do"] == "train":
+                self.train()
+            else:
+                self.form.notice = {"kind": "saved", "words": self.save(content["name"]).name}
+        except InputError as error:
+            self.form.notice = {"kind": "problem", "words": str(error)}
+
+    def _try(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
+        """Open a playground below the run."""
+        if content["do"] == "try" and self.run:
+            self._leave_playground()
+            self.playground = Playground(self.run)
+            self.children = [self.form, self.view, self.playground]
+
+    def _leave_playground(self) -> None:
+        if self.playground:
+            self.children = [self.form, self.view]
+            self.playground.close()
+            self.playground = None
+
+    def _typed(self, change: dict[str, Any]) -> None:
+        self.form.estimate = self.form.card = self.form.notice = {}
+        self._check()
+        if change["old"].get("data") != change["new"].get("data"):
+            self._look_at_file()
+
+    def _check(self) -> bool:
+        """Name what is wrong under its field; whether anything is."""
+        values, read = self.form.values, self._last_read
+        is_read = read.get("source") == str(values.get("data", "")).strip()
+        known = read["columns"] if is_read and read.get("table") else None
+        found = form.places(self.recipe, values, known) | form.mistakes(self.recipe, values)
+        if is_read and read["error"]:
+            found["data"] = {"en": read["error"], "zh": read["error"]}
+        if not str(values.get("data", "")).strip():
+            found["data"] = {"en": "is needed", "zh": "不能为空"}
+        self.form.mistakes = found
+        return bool(found)
+
+    def _look_at_file(self) -> None:
+        """Read the file in a thread: the kernel stays free."""
+        _in_thread(self._read)
+
+    def _read(self) -> None:
+        with self._reading:
+            source = str(self.form.values.get("data", "")).strip()
+            if source != self._last_read.get("source"):
+                self._last_read = form.preview(self.recipe, source)
+                self.form.preview = self._last_read
+                self._check()
+
+    def _looked(self, change: dict[str, Any]) -> None:
+        """No second Train while one goes on; when it has ended, get ready for the next."""
+        live = change["new"].get("state") in (*LIVE, "starting")
+        if self.form.busy and not live:
+            children.park()
+        self.form.busy = live
+
+    def _kept(self) -> str:
+        if self.run:
+            return self.view.kept()
+        language = self.view.language
+        return wrapped(f"<div>{said(self.recipe.summary(language), language)}</div>", language)
+
+
+def _as_typed(recipe: Recipe) -> dict[str, Any]:
+    """A recipe's values as a person would type them."""
+    return {
+        name: value if isinstance(value, (bool, str)) else f"{value:.12g}" if isinstance(value, float) else str(value)
+        for name, value in recipe.model_dump().items()
+    }
+
+
+def _notebook() -> str:
+    """The notebook of this kernel, as far as Jupyter tells it."""
+    return os.environ.get("JPY_SESSION_NAME", "")
+
+
+def _free_name(stem: str) -> str:
+    """The first of stem-1.ipynb, stem-2.ipynb … that is not there."""
+    number = 1
+    while Path(f"{stem}-{number}.ipynb").exists():
+        number += 1
+    return f"{stem}-{number}.ipynb"
+
+
+def _in_thread(work: Callable[[], None]) -> None:
+    threading.Thread(target=contextvars.copy_context().run, args=(work,), name="kerasllm-panel", daemon=True).start()

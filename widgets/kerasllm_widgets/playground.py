@@ -1,0 +1,155 @@
+"""Playground: try a run's model on a text, a row, a picture or a prompt, also while the run goes on.
+
+The model answers in a process of its own, so that the kernel imports no Keras and stays free.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from kerasllm.encoders.table import TableEncoder
+from kerasllm.errors import InputError
+from kerasllm.run import Run, open_run
+from kerasllm_widgets import children
+from kerasllm_widgets.bundle import module, styles
+from kerasllm_widgets.still import Still, html
+
+# What a run answers is told by the encoder in its folder; any other encoder takes texts.
+KINDS = {"columns.json": "table", "pixels.json": "picture", "language.json": "language"}
+TEXTS = ("text.json", "tokens.json")
+SEND = 0.1  # seconds between two sendings of a text that is being written
+MOST_LABELS = 10  # of an answer that are shown
+
+
+class Playground(anywidget.AnyWidget):
+    """Ask a run's model."""
+
+    _esm = module("playground.js")
+    _css = styles()
+    kind = traitlets.Unicode().tag(sync=True)  # "" until the run has read its data
+    name = traitlets.Unicode().tag(sync=True)
+    columns: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)  # of a table
+    answer = traitlets.Dict().tag(sync=True)
+    language = traitlets.Unicode("en").tag(sync=True)
+
+    def __init__(self, run: Run | str | Path, *, runs: str | Path | None = None):
+        """Ask a run, or one by its path, name, a beginning of its name, or `last`."""
+        super().__init__()
+        self.run = run if isinstance(run, Run) else open_run(run, runs)
+        self.still = Still(lambda: html(self.run, self.language))
+        self._worker: children.Worker | None = None
+        self._written = ""
+        self._lock = threading.Lock()
+        self.name = self.run.name
+        self._recognize()
+        self.on_msg(self._receive)
+
+    def ask(self, **question: Any) -> None:
+        """Send a question to the model; its answer comes to the trait `answer`, with the question's id."""
+        with self._lock:
+            if self._worker is None or self._worker.process.poll() is not None:
+                self._worker = children.take() or children.Worker()
+                self._worker.give(do="answer", run=str(self.run.path))
+                threading.Thread(
+                    target=self._listen, args=(self._worker,), name="kerasllm-answers", daemon=True
+                ).start()
+            self._worker.give(**question)
+
+    def close(self) -> None:
+        """Let the model's process go."""
+        if self._worker:
+            self._worker.dismiss()
+        super().close()
+
+    def _ipython_display_(self) -> None:
+        self.still.display(self)
+        children.park()
+
+    def _recognize(self) -> None:
+        """Which kind of question the run answers, once its encoder is written."""
+        folder = self.run.path
+        found = [kind for file, kind in KINDS.items() if (folder / file).exists()]
+        if found:
+            self.kind = found[0]
+        elif any((folder / file).exists() for file in TEXTS):
+            self.kind = "text"
+        if self.kind == "table" and not self.columns:
+            self.columns = [
+                {"name": one.name, "kind": one.kind, "value": f"{one.fill:.6g}", "choices": list(one.categories)}
+                for one in TableEncoder.load(folder).columns
+            ]
+
+    def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
+        """A question as the browser asks it; a picture's bytes come beside it."""
+        if content["do"] == "look":
+            self._recognize()
+            return
+        question = {"id": content["id"]}
+        if content["do"] == "picture":
+            question["picture"] = base64.b64encode(bytes(buffers[0])).decode()
+        elif content["do"] == "prompt":
+            try:
+                question |= {"prompt": content["prompt"], "options": _options(content["options"])}
+            except InputError as error:
+                self.answer = {"id": content["id"], "problem": str(error)}
+                return
+        else:
+            question["rows"] = [content["row"]]
+        self.ask(**question)
+
+    def _listen(self, worker: children.Worker) -> None:
+        """Take the model's answers; a text that is being written is sent on ten times a second at most."""
+        worker.imported.wait()
+        assert worker.process.stdout
+        id_, written, sent = None, "", 0.0
+        for line in worker.process.stdout:
+            said = json.loads(line)
+            if "piece" not in said and "end" not in said:
+                self.answer = _few(said)
+                continue
+            written = ("" if said["id"] != id_ else written) + said.get("piece", "")
+            id_ = said["id"]
+            if "end" in said or time.monotonic() - sent >= SEND:
+                self.answer = {"id": id_, "text": written, "end": "end" in said, "source": said.get("source", "")}
+                sent = time.monotonic()
+        if worker is self._worker and worker.process.wait():
+            self.answer = {"id": -1, "problem": "the model's process ended; ask again"}
+
+
+def _options(given: dict[str, str]) -> dict[str, Any]:
+    """How to write on, from what was typed."""
+    bounds = {
+        "length": (int, 1, 100_000),
+        "temperature": (float, 0, 10),
+        "top_k": (int, 0, 1_000_000),
+        "top_p": (float, 0, 1),
+    }
+    options: dict[str, Any] = {}
+    for name, (kind, low, high) in bounds.items():
+        try:
+            value = kind(given[name])
+        except ValueError:
+            raise InputError(f"{name}: {given[name]!r} is not a number") from None
+        if not low <= value <= high:
+            raise InputError(f"{name}: {value} is not in {low}..{high}")
+        options[name] = value
+    return options
+
+
+def _few(said: dict[str, Any]) -> dict[str, Any]:
+    """An answer with its likeliest classes only."""
+    if not said.get("answers"):
+        return said
+    answer = said.pop("answers")[0]
+    shares = answer.get("probabilities")
+    if shares is None:
+        return {**said, "numbers": answer}
+    return {**said, "label": answer["label"], "shares": list(shares.items())[:MOST_LABELS]}

@@ -1,0 +1,72 @@
+// Elements, made without markup: a text from a file or a model can never become an element.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export function h(tag, attributes = {}, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+export function s(tag, attributes = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
+function fill(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "value" || name === "checked" || name === "disabled") element[name] = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+// Calls draw, and again on each change of the traits; returns what undoes it.
+export function follow(model, traits, draw) {
+  const events = traits.map((trait) => `change:${trait}`);
+  for (const event of events) model.on(event, draw);
+  draw();
+  return () => events.forEach((event) => model.off(event, draw));
+}
+
+// Puts a view into its place. The still beside it is for a notebook without a kernel: hide it while the view is there.
+export function attach(el, box) {
+  el.classList.add("kl-widget");
+  el.dataset.lmSuppressShortcuts = "true"; // Lab's: Enter on our button is not "edit the cell"
+  el.append(box);
+  let area = null;
+  let frames = 120; // the notebook attaches the view some frames later
+  let frame = requestAnimationFrame(function look() {
+    area = el.closest(".jp-OutputArea, .output_area, .cell-output");
+    if (area) area.classList.add("kl-live");
+    else if (frames--) frame = requestAnimationFrame(look);
+  });
+  return () => {
+    cancelAnimationFrame(frame);
+    area?.classList.remove("kl-live");
+    box.remove();
+  };
+}
+
+// An id that no other view on the page has: each view is a module of its own, and counts for itself.
+const own = Math.random().toString(36).slice(2, 10);
+let count = 0;
+export function unique(name) {
+  count += 1;
+  return `kl-${name}-${own}-${count}`;
+}
+
+export function later(milliseconds, work) {
+  let timer = 0;
+  const call = (...words) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => work(...words), milliseconds);
+  };
+  call.cancel = () => clearTimeout(timer);
+  return call;
+}
+
+export function number(value) {
+  if (typeof value !== "number" || !isFinite(value)) return value === null || value === undefined ? "" : String(value);
+  return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
+}

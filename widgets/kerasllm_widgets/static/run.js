@@ -1,0 +1,126 @@
+// RunView: state, progress, curve, result of one run; Stop and Resume.
+import { h, follow, attach, number } from "./dom.js";
+import { say, duration, language } from "./words.js";
+import { chart } from "./chart.js";
+
+const LIVE = ["queued", "starting", "running", "stopping"];
+const RESUMABLE = ["stopped", "failed", "gone"];
+
+function render({ model, el }) {
+  if (model.get("language") !== language) {
+    model.set("language", language);
+    model.save_changes();
+  }
+  const send = (what) => model.send({ do: what });
+  const title = h("strong", {});
+  const state = h("span", { class: "kl-state", role: "status" });
+  const bar = h("progress", { class: "kl-bar" });
+  const left = h("span", { class: "kl-quiet" });
+  const problem = h("p", { class: "kl-problem", role: "alert" });
+  const stop = h("button", { class: "kl-button", onclick: () => { stop.disabled = true; send("stop"); } }, say("stop"));
+  const resume = h("button", { class: "kl-button", onclick: () => { resume.disabled = true; send("resume"); } }, say("resume"));
+  const tryIt = h("button", { class: "kl-button", onclick: () => send("try") }, say("try"));
+  const trace = h("pre", { class: "kl-log", tabindex: "0" });
+  const log = h("details", { ontoggle: () => log.open && send("log") }, h("summary", {}, say("log")), trace);
+  const charts = h("div", { class: "kl-charts" });
+  const result = h("div", { class: "kl-result" });
+  const box = h("section", { class: "kl-box kl-run", "aria-label": say("curve") },
+    h("div", { class: "kl-row" }, title, state, left, h("span", { class: "kl-grow" }), tryIt, stop, resume),
+    bar, problem, log, charts, result);
+  const drawn = new Map();
+
+  const undo = [
+    attach(el, box),
+    follow(model, ["look", "problem"], () => {
+      const look = model.get("look");
+      box.hidden = !look.name;
+      title.textContent = look.name || "";
+      const live = LIVE.includes(look.state);
+      state.textContent = words(look);
+      state.dataset.state = look.state;
+      bar.hidden = !live;
+      bar.setAttribute("aria-label", words(look));
+      if (look.steps) { bar.max = look.steps; bar.value = look.step; } else bar.removeAttribute("value");
+      left.textContent = live && look.eta !== undefined ? `${duration(look.eta)} ${say("left")}` : "";
+      stop.hidden = !live;
+      stop.disabled = look.state === "stopping";
+      resume.hidden = !RESUMABLE.includes(look.state);
+      resume.disabled = false;
+      tryIt.hidden = !model.get("offers_trying") || ["queued", "starting"].includes(look.state);
+      const failed = look.state === "failed";
+      problem.textContent = model.get("problem") || look.problem || (failed && look.message) || "";
+      problem.hidden = !problem.textContent;
+      log.hidden = !failed && !look.problem;
+    }),
+    follow(model, ["log"], () => { trace.textContent = model.get("log"); }),
+    follow(model, ["curve"], () => {
+      const curve = model.get("curve");
+      for (const name of [...drawn.keys()]) {
+        if (name in curve) continue;
+        drawn.get(name).element.remove();
+        drawn.delete(name);
+      }
+      for (const [name, parts] of Object.entries(curve)) {
+        if (!drawn.has(name)) {
+          drawn.set(name, chart(name, say("epoch")));
+          charts.append(drawn.get(name).element);
+        }
+        drawn.get(name).draw(["train", "validation"].filter((part) => parts[part]).map((part, style) => ({
+          name: say(part === "train" ? "training" : part), x: parts[part][0], y: parts[part][1], style: part === "train" ? 0 : 1,
+        })));
+      }
+    }),
+    follow(model, ["result"], () => result.replaceChildren(...results(model, send))),
+    follow(model, ["figures"], () => {
+      const place = result.querySelector(".kl-pictures");
+      place?.replaceChildren(...model.get("figures").map((one) => h("img", { src: `data:image/png;base64,${one.png}`, alt: one.name })));
+    }),
+  ];
+  return () => undo.forEach((work) => work());
+}
+
+function words(look) {
+  if (look.state !== "running") return say(look.state);
+  if (look.phase === "training") return `${say("epoch")} ${Math.min(look.epoch + 1, look.epochs)} ${say("of")} ${look.epochs}`;
+  return say(look.phase || "running");
+}
+
+function results(model, send) {
+  const result = model.get("result");
+  if (!result.splits) return [];
+  const splits = Object.keys(result.splits);
+  const names = [...new Set(splits.flatMap((split) => Object.keys(result.splits[split])))].filter((name) => name !== "main");
+  names.sort((one, two) => (two === result.main) - (one === result.main));
+  const head = h("tr", {}, h("td"), splits.map((split) => h("th", { scope: "col" }, say(split === "train" ? "training" : split))));
+  const rows = names.map((name) => h("tr", { class: name === result.main ? "kl-main" : undefined },
+    h("th", { scope: "row" }, name), splits.map((split) => h("td", {}, number(result.splits[split][name])))));
+  const parts = [h("div", {}, h("h4", {}, say("scores")), h("table", { class: "kl-table" }, h("thead", {}, head), h("tbody", {}, rows)))];
+  if (result.confusion) parts.push(confusion(result.confusion));
+  const columns = [h("div", { class: "kl-columns" }, parts)];
+  if (result.warnings.length) {
+    columns.push(h("details", {}, h("summary", {}, `${say("warnings")} (${result.warnings.length})`), h("ul", {}, result.warnings.map((line) => h("li", {}, line)))));
+  }
+  if (result.figures.length) {
+    const more = h("details", { ontoggle: () => more.open && send("figures") },
+      h("summary", {}, `${say("figures")} (${result.figures.length})`), h("div", { class: "kl-pictures" }));
+    columns.push(more);
+  }
+  return columns;
+}
+
+function confusion({ names, counts }) {
+  const share = (row, column) => counts[row][column] / Math.max(1, counts[row].reduce((sum, count) => sum + count, 0));
+  const cell = (row, column) => {
+    const part = share(row, column);
+    const shade = h("td", { class: part > 0.5 ? "kl-cell kl-strong" : "kl-cell" }, counts[row][column] ? String(counts[row][column]) : "");
+    shade.style.setProperty("--kl-share", `${Math.round(part * 100)}%`);
+    return shade;
+  };
+  return h("div", {}, h("h4", {}, say("confusion")),
+    h("table", { class: "kl-table kl-confusion" },
+      h("caption", {}, say("confusionNote")),
+      h("thead", {}, h("tr", {}, h("td"), names.map((name) => h("th", { scope: "col" }, name)))),
+      h("tbody", {}, names.map((name, row) => h("tr", {}, h("th", { scope: "row" }, name), names.map((_, column) => cell(row, column)))))));
+}
+
+export default { render };

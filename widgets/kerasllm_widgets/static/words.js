@@ -1,0 +1,86 @@
+// What the views say, in English and Chinese, by Lab's language or the browser's.
+
+const WORDS = {
+  advanced: ["Advanced", "高级"],
+  busy: ["A run is going on", "训练正在进行"],
+  card: ["Data card", "数据卡"],
+  columns: ["columns", "列"],
+  confusion: ["Confusion matrix", "混淆矩阵"],
+  confusionNote: ["rows: true class; columns: answered", "行：真实类别；列：回答"],
+  curve: ["Curve", "曲线"],
+  curveHelp: ["arrow keys read the points", "用方向键读取各点"],
+  epoch: ["epoch", "轮"],
+  estimate: ["Estimate time", "估计时间"],
+  estimating: ["Estimating: a few steps are tried…", "正在估计：试跑几步…"],
+  estimated: ["about", "约需"],
+  figures: ["Figures", "图"],
+  firstRows: ["First rows", "前几行"],
+  left: ["left", "剩余"],
+  loading: ["Loading…", "加载中…"],
+  log: ["Details", "详情"],
+  mistakes: ["Some values are wrong; they are marked.", "有些值不正确，已标出。"],
+  name: ["Name of the notebook", "notebook 的名称"],
+  of: ["of", "/"],
+  resume: ["Resume", "继续"],
+  rows: ["rows", "行"],
+  save: ["Save as notebook", "另存为 notebook"],
+  saved: ["Saved as", "已保存为"],
+  scores: ["Scores", "得分"],
+  steps: ["steps", "步"],
+  stop: ["Stop", "停止"],
+  test: ["test", "测试"],
+  train: ["Train", "训练"],
+  training: ["training", "训练"],
+  validation: ["validation", "验证"],
+  warnings: ["Notes on the data", "数据提示"],
+  compare: ["Compare", "比较"],
+  dropPicture: ["Drop a picture here, or choose one", "把图片拖到这里，或选择一张"],
+  flips: ["Rows whose verdict flipped", "判断不同的行"],
+  fromCheckpoint: ["answered by the last checkpoint of a run that goes on", "由仍在进行的运行的最近检查点回答"],
+  none: ["none", "无"],
+  notRead: ["The run has not read its data yet.", "运行尚未读取数据。"],
+  parameters: ["Parameters that differ", "不同的参数"],
+  playground: ["Playground", "试用"],
+  prompt: ["Prompt", "开头"],
+  row: ["row", "行"],
+  try: ["Try it", "试用"],
+  truth: ["truth", "真实"],
+  write: ["Write on", "接着写"],
+  yourPicture: ["Your picture", "你的图片"],
+  yourText: ["Your text", "你的文本"],
+  // states
+  queued: ["queued", "排队中"],
+  starting: ["Loading Keras…", "正在加载 Keras…"],
+  running: ["running", "训练中"],
+  stopping: ["stopping…", "正在停止…"],
+  stopped: ["stopped", "已停止"],
+  failed: ["failed", "失败"],
+  completed: ["completed", "已完成"],
+  gone: ["its process is gone", "进程已消失"],
+  // phases
+  "reading the data": ["reading the data", "读取数据"],
+  "loading Keras": ["Loading Keras…", "正在加载 Keras…"],
+  "building the network": ["building the network", "构建网络"],
+  compiling: ["compiling", "编译"],
+  scoring: ["scoring", "评分"],
+};
+
+const chinese = [document.documentElement.lang, navigator.language].some((tag) => /^zh/i.test(tag || ""));
+
+export const language = chinese ? "zh" : "en";
+
+export function say(word) {
+  return WORDS[word] ? WORDS[word][chinese ? 1 : 0] : word;
+}
+
+// A text that Python gives in both languages.
+export function said(texts) {
+  return texts ? texts[language] || texts.en || "" : "";
+}
+
+export function duration(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
+  if (chinese) return hours ? `${hours} 小时 ${minutes} 分` : minutes ? `${minutes} 分 ${rest} 秒` : `${rest} 秒`;
+  return hours ? `${hours} h ${minutes} min` : minutes ? `${minutes} min ${rest} s` : `${rest} s`;
+}

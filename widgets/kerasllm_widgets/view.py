@@ -1,0 +1,177 @@
+"""RunView: any run, live or ended, whoever started it. It reads the run's folder; all it writes is a wish to stop."""
+
+from __future__ import annotations
+
+import base64
+import contextvars
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from kerasllm.errors import InputError
+from kerasllm.evaluate import flat
+from kerasllm.run import Run, open_run
+from kerasllm.run.folder import ENDED
+from kerasllm.run.watch import Tail
+from kerasllm_widgets import children
+from kerasllm_widgets.bundle import module, styles
+from kerasllm_widgets.curve import Curve
+from kerasllm_widgets.still import Still, html
+
+POLL = 0.2  # seconds between two looks at a live run
+REST = 1.0  # at an ended one, which somebody may resume
+REDRAW = 0.5  # between two sendings of the curve
+KEEP = 10.0  # between two replacements of the still
+SHOWN = ("phase", "epoch", "epochs", "step", "steps", "eta", "metrics", "message")
+MOST_CLASSES = 15  # in a confusion matrix drawn as a table
+
+
+class RunView(anywidget.AnyWidget):
+    """A run's progress, curve and result, with Stop and Resume."""
+
+    _esm = module("run.js")
+    _css = styles()
+    look = traitlets.Dict().tag(sync=True)  # state, phase, step … ; {} where there is no run
+    curve = traitlets.Dict().tag(sync=True)
+    result = traitlets.Dict().tag(sync=True)
+    figures: traitlets.List[dict[str, str]] = traitlets.List().tag(sync=True)  # when asked for
+    log = traitlets.Unicode().tag(sync=True)  # when asked for
+    offers_trying = traitlets.Bool(False).tag(sync=True)  # where a panel has room for a playground
+    problem = traitlets.Unicode().tag(sync=True)  # why a click did nothing
+    language = traitlets.Unicode("en").tag(sync=True)  # the browser's
+
+    def __init__(self, run: Run | str | Path | None = None, *, runs: str | Path | None = None):
+        """Show a run, or one by its path, name, a beginning of its name, or `last`; `runs` is the folder of runs."""
+        super().__init__()
+        self.run: Run | None = None
+        self.still = Still(self.kept)
+        self._wake = threading.Event()
+        self._until: threading.Event | None = None
+        self.on_msg(self._receive)
+        if run is not None:
+            self.follow(run if isinstance(run, Run) else open_run(run, runs))
+
+    def follow(self, run: Run) -> None:
+        """Turn to a run."""
+        if self._until:
+            self._until.set()
+        self.run, self._until = run, threading.Event()
+        self.curve, self.result, self.figures, self.log, self.problem = {}, {}, [], "", ""
+        self.look = _look(run)
+        # Under the cell's context, or what it displays drifts to whichever cell ran last.
+        work = contextvars.copy_context().run
+        threading.Thread(target=work, args=(self._watch, run, self._until), name="kerasllm-view", daemon=True).start()
+
+    def kept(self) -> str:
+        """What a notebook keeps of the run."""
+        return html(self.run, self.language, self.curve) if self.run else ""
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._until:
+            self._until.set()
+            self._wake.set()
+        super().close()
+
+    def _ipython_display_(self) -> None:
+        self.still.display(self)
+
+    def _watch(self, run: Run, until: threading.Event) -> None:
+        """Look at the folder until turned away; send what has changed, never more than some messages a second."""
+        tail, curve, drawn, kept, news = Tail(run.path / "history.jsonl"), Curve(), 0.0, 0.0, False
+        while not until.is_set():
+            look = _look(run)
+            ended = look["state"] in (*ENDED, "gone")
+            lines = tail.read()
+            curve.add(lines)
+            if until.is_set():
+                return
+            news = news or bool(lines)
+            if news and (ended or time.monotonic() - drawn >= REDRAW):
+                self.curve, drawn, news = curve.drawn(), time.monotonic(), False
+            if look != self.look:
+                result = _result(run) if ended else {}
+                is_new = look["state"] != self.look.get("state")
+                with self.hold_sync():
+                    self.result, self.look = result, look
+                if is_new or time.monotonic() - kept >= KEEP:
+                    self.still.update()
+                    kept = time.monotonic()
+            elif ended and not self.result:
+                self.result = _result(run)
+            self._wake.wait(REST if ended else POLL)
+            self._wake.clear()
+
+    def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
+        """A click: {"do": "stop"}, "resume", "figures" or "log"; "try" is for the panel around it."""
+        work = {"stop": self.stop, "resume": self.resume, "figures": self._figures, "log": self._log}
+        if not self.run or content["do"] not in work:
+            return
+        self.problem = ""
+        try:
+            work[content["do"]]()
+        except InputError as error:
+            self.problem = str(error)
+
+    def stop(self) -> None:
+        """Ask the run to stop: within one batch, with a model and a checkpoint."""
+        assert self.run
+        children.stop(self.run)
+        self.look = _look(self.run)
+        self._wake.set()
+
+    def resume(self) -> None:
+        """Go on with the run in a child process."""
+        assert self.run
+        if not self.run.asked["replayable"]:
+            raise InputError(f"{self.run.name} was trained on data given in Python, which no file can replay")
+        children.train(self.run)
+        self.look = _look(self.run)
+        self._wake.set()
+
+    def _figures(self) -> None:
+        assert self.run
+        self.figures = [
+            {"name": file.stem, "png": base64.b64encode(file.read_bytes()).decode()}
+            for file in sorted((self.run.path / "figures").glob("*.png"))
+        ]
+
+    def _log(self) -> None:
+        assert self.run
+        self.log = children.log(self.run)
+
+
+def _look(run: Run) -> dict[str, Any]:
+    """What a view shows of a run now."""
+    state, status = run.state, run.status
+    look = {"name": run.name, "path": str(run.path), "recipe": run.asked["recipe"], "state": state}
+    if children.is_starting(run, status):
+        stopping = (run.path / "stop").exists() and status["state"] == "queued"
+        return {**look, "state": "stopping" if stopping else "starting"}
+    if words := children.last_words(run, status):
+        look["problem"] = words
+    return {**look, **{name: status[name] for name in SHOWN if status.get(name) not in (None, "")}}
+
+
+def _result(run: Run) -> dict[str, Any]:
+    """Scores by split, the main split's confusion matrix, and which figures there are."""
+    report = run.report
+    if not report:
+        return {}
+    main = report["splits"][report["split"]]
+    names = list(main.get("per_class", {}))
+    result = {
+        "splits": {name: flat(scores) for name, scores in report["splits"].items()},
+        "split": report["split"],
+        "main": main.get("main", ""),
+        "weights": report.get("weights", ""),
+        "figures": [file.stem for file in sorted((run.path / "figures").glob("*.png"))],
+        "warnings": run.card.get("warnings", []),
+    }
+    if 0 < len(names) <= MOST_CLASSES and "confusion_matrix" in main:
+        result["confusion"] = {"names": names, "counts": main["confusion_matrix"]}
+    return result

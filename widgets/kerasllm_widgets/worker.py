@@ -1,0 +1,65 @@
+"""The parked worker: a process that has imported Keras already and waits on stdin for one job.
+
+`python -m kerasllm_widgets.worker` says `ready` on stdout, reads one line of JSON, `{"do": …}`, and becomes that job.
+It lives in a session of its own. Without a job it ends when its parent does, or after IDLE seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+IDLE = 900  # seconds; an imported Keras holds half a gigabyte
+
+
+def main() -> None:
+    """Import Keras, wait for a job, do it."""
+    idle = threading.Timer(IDLE, os._exit, [0])
+    idle.daemon = True
+    idle.start()
+    import kerasllm.cli
+    import kerasllm.recipes
+    import kerasllm.training.fit  # noqa: F401  (the seconds that a start would cost)
+
+    print("ready", flush=True)
+    line = sys.stdin.readline()
+    idle.cancel()
+    if line:
+        job = json.loads(line)
+        JOBS[job.pop("do")](**job)
+
+
+def train(run: str) -> None:
+    """Become the trainer: from here on this is `kerasllm resume RUN`, its words go to the run's log."""
+    from kerasllm.cli import main
+
+    with (Path(run) / LOG).open("ab") as log, open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    main(["resume", run])
+
+
+def answer(run: str) -> None:
+    """Answer questions about a run on stdin, a line of JSON each, until stdin ends."""
+    from kerasllm_widgets.answers import serve
+
+    serve(run)
+
+
+def flips(runs: list[str]) -> None:
+    """Tell the rows whose verdict differs between runs, as a line of JSON."""
+    from kerasllm_widgets.answers import flips
+
+    flips(runs)
+
+
+JOBS: dict[str, Callable[..., None]] = {"train": train, "answer": answer, "flips": flips}
+LOG = "log.txt"  # in the run folder: what a trainer started by a view says, tracebacks too
+
+if __name__ == "__main__":
+    main()
