@@ -1,15 +1,10 @@
-"""Nats per character of lstm_text, with default parameters, beside a Witten-Bell n-gram on the same split.
+"""lstm_text beside a Witten-Bell n-gram over characters: nats per character.
 
-    python -m benchmarks.lstm_text [--data FOLDER] [--out FILE] [--seed 0] [SET ...]
-
-The last tenth of each set's train.txt, cut at a blank line, is scored; the rest trains. Each finished set is a line of
-FILE, and is not repeated when the command is given again.
+The last tenth of each set's train.txt, cut at a blank line, is scored; the rest trains.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import tempfile
 import time
@@ -17,11 +12,18 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measured import Measured
 from kerasllm.recipes.lstm_text import LstmText
 
-# The figure to reach, and the order of the n-gram beside it.
-SETS = {"tinyshakespeare": (1.55, 4), "tang_poems": (4.9, 3)}
+SCORE, PEER, PARTS = "nats per character", "n-gram", 1
+SETS: dict[str, float | None] = {"tinyshakespeare": 1.55, "tang_poems": 4.9}
+ORDERS = {"tinyshakespeare": 4, "tang_poems": 3}
 SHARE = 0.1
+
+
+def set_by_hand(name: str) -> dict[str, Any]:
+    """Nothing."""
+    return {}
 
 
 def split(text: str) -> tuple[str, str]:
@@ -55,10 +57,9 @@ def ngram(train: str, test: str, order: int) -> float:
     return total / len(test)
 
 
-def measure(name: str, data_folder: Path, seed: int) -> dict[str, Any]:
+def measure(name: str, data: Path, part: int, seed: int) -> Measured:
     """Train with default parameters on the first nine tenths; score the last, and the n-gram, on it."""
-    target, order = SETS[name]
-    train, test = split((data_folder / name / "train.txt").read_text("utf-8"))
+    train, test = split((data / name / "train.txt").read_text("utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         files = {"data": Path(folder) / "train.txt", "test": Path(folder) / "test.txt"}
         files["data"].write_text(train, "utf-8")
@@ -66,52 +67,5 @@ def measure(name: str, data_folder: Path, seed: int) -> dict[str, Any]:
         began = time.perf_counter()
         run = LstmText(**{part: str(path) for part, path in files.items()}, seed=seed).train(runs=folder)
         seconds = time.perf_counter() - began
-        began = time.perf_counter()
-        written = list(run.generate(length=500))
-        rate = len(written) / (time.perf_counter() - began)
-        scores, epochs = run.scores, run.epochs
-    return {
-        "score": scores["nats_per_character"],
-        "target": target,
-        "peer": ngram(train, test, order),
-        "peer_name": f"Witten-Bell {order}-gram",
-        "characters": scores["characters"],
-        "training_characters": len(train),
-        "epochs": len(epochs),
-        "seconds": seconds,
-        "tokens_per_second": rate,
-        "repetition": scores["repetition"],
-        "sample": "".join(written),
-    }
-
-
-def main() -> None:
-    """Measure what is not yet measured, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("sets", nargs="*", metavar="SET", help=f"default: {', '.join(SETS)}")
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
-    parser.add_argument("--out", type=Path, default=Path("runs/lstm_text.jsonl"))
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    lines = map(json.loads, options.out.read_text("utf-8").splitlines()) if options.out.exists() else ()
-    done = {(line["set"], line["seed"]): line for line in lines}
-    print("| set | nats per character | to reach | n-gram | characters scored | epochs | minutes | tokens/s written |")
-    print("|---|---|---|---|---|---|---|---|")
-    for name in options.sets or SETS:
-        key = (name, options.seed)
-        if key not in done:
-            done[key] = {"set": name, "seed": options.seed, **measure(name, options.data, options.seed)}
-            with options.out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(done[key], ensure_ascii=False) + "\n")
-        line = done[key]
-        print(
-            f"| {name} | {line['score']:.4f} | {line['target']} | {line['peer_name']} {line['peer']:.4f} "
-            f"| {line['characters']} | {line['epochs']} | {line['seconds'] / 60:.1f} "
-            f"| {line['tokens_per_second']:.0f} |",
-            flush=True,
-        )
-
-
-if __name__ == "__main__":
-    main()
+        peer = ngram(train, test, ORDERS[name])
+        return Measured(run.scores["nats_per_character"], peer, run.scores["characters"], seconds)
