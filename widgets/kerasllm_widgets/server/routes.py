@@ -139,8 +139,11 @@ class Runs(Route):
     async def get(self) -> None:
         """What the sidebar shows, newest first; 304 where nothing has changed."""
         rows = await asyncio.to_thread(self.context.rows.read)
-        waiting = self.context.queue.waiting()
-        shown = [{**row, "waits": waiting.index(row["name"]) + 1 if row["name"] in waiting else 0} for row in rows]
+        place = {name: place for place, name in enumerate(self.context.queue.waiting(), 1)}
+        shown = [{**row, "waits": place.get(row["name"], 0)} for row in rows]
+        for row in shown:
+            if row["waits"] and row["state"] == "gone":  # who reserved it was an earlier server
+                row["state"] = "queued"
         self.finish({"runs": shown, "limit": self.context.queue.limit})
 
     @authenticated
