@@ -10,7 +10,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, Page, expect
 
 from kerasllm.recipes.linear_regression import LinearRegression
-from kerasllm.run import Run, create, files
+from kerasllm.run import Run, create, files, runs
 from tests.lab.conftest import open_lab
 from tests.lab.server import Server
 
@@ -74,7 +74,7 @@ def test_a_notebook_of_ones_own_runs_with_parameters_from_a_form(page: Page, lab
         new_code_cell("print(name * count)"),
     ]
     nbformat.write(new_notebook(cells=cells), lab.root / "own.ipynb")
-    page.locator("[data-jp-item-name=refresh]").click()
+    refresh(page)
     page.locator(".jp-DirListing-item", has_text="own.ipynb").click(button="right")
     page.locator(".lm-Menu-item", has_text="Run with Parameters").click()
     form = page.locator(".kerasllm-form")
@@ -93,7 +93,7 @@ def test_a_notebook_of_ones_own_runs_with_parameters_from_a_form(page: Page, lab
 
 def test_our_notebook_runs_with_its_recipes_form(page: Page, lab: Server, screenshots: Path) -> None:
     made = lab.ask("POST", "/kerasllm/notebooks", {"recipe": "linear_regression", "folder": ""})[1]["path"]
-    page.locator("[data-jp-item-name=refresh]").click()
+    refresh(page)
     page.locator(".jp-DirListing-item", has_text=made).dblclick()
     page.locator("[data-jp-item-name=kerasllm-run]").click()
     form = page.locator(".kerasllm-form")
@@ -119,13 +119,17 @@ def test_our_notebook_runs_with_its_recipes_form(page: Page, lab: Server, screen
 
 def test_a_file_is_trained_on_from_its_context_menu(page: Page, lab: Server) -> None:
     (lab.root / "flats.csv").write_text("area,price\n" + "".join(f"{n},{2 * n}\n" for n in range(50)))
-    page.locator("[data-jp-item-name=refresh]").click()
+    refresh(page)
     page.locator(".jp-DirListing-item", has_text="flats.csv").click(button="right")
     page.locator(".lm-Menu-item", has_text="Train on This").click()
-    page.get_by_role("dialog").get_by_role("combobox").select_option(index=first_with("linear_regression", page))
+    recipes = page.get_by_role("dialog").get_by_role("combobox")
+    option = recipes.locator("option", has_text="linear_regression").inner_text()
+    recipes.select_option(option)
     page.get_by_role("button", name="Next").click()
     expect(page.locator(".kerasllm-form input[id$=_data]")).to_have_value("flats.csv")
+    before = {run.name for run in runs(lab.runs)}
     page.get_by_role("button", name="Run in the background").click()
+    expect(page.locator(".kerasllm-run")).to_have_count(len(before) + 1)
     row = page.locator(".kerasllm-run").first
     expect(row.locator(".kerasllm-state")).to_have_text("completed", timeout=TRAINING)
     assert Run(lab.runs / str(row.get_attribute("data-name"))).asked["parameters"]["data"].endswith("/root/flats.csv")
@@ -168,9 +172,9 @@ def item(page: Page, name: str) -> Locator:
     return page.locator(f'.kerasllm-run[data-name="{name}"]')
 
 
-def first_with(word: str, page: Page) -> int:
-    options = page.get_by_role("dialog").locator("option").all_inner_texts()
-    return next(place for place, option in enumerate(options) if option.startswith(word))
+def refresh(page: Page) -> None:
+    """Show what was written into the folder behind Lab's back."""
+    page.locator(".jp-FileBrowser-toolbar [data-jp-item-name=refresh]").click()
 
 
 def show_runs(page: Page) -> None:

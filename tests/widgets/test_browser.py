@@ -176,7 +176,7 @@ def test_every_control_has_a_name_and_the_dark_theme_is_followed(lab: Lab, page:
         "async () => { await window.jupyterapp?.restored;"
         " void window.jupyterapp?.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'}); }"
     )
-    page.wait_for_selector("body[data-jp-theme-light=false]")
+    page.wait_for_selector("body[data-jp-theme-light=false]", state="attached")
     page.wait_for_function(
         "light => getComputedStyle(document.querySelector('.kl-box')).backgroundColor !== light", arg=light
     )

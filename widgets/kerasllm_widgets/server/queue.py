@@ -52,10 +52,9 @@ class Queue:
         names: list[str] = self._read()["waiting"]
         return names
 
-    def holds(self, run: Run) -> bool:
-        """Whether the run waits here or a child works on it."""
-        content = self._read()
-        return run.name in {*content["waiting"], *(one["run"] for one in content["started"])}
+    def works_on(self, run: Run) -> bool:
+        """Whether a child works on the run."""
+        return run.name in {one["run"] for one in self._read()["started"]}
 
     def tick(self) -> None:
         """See which children have ended, and start as many as may start."""

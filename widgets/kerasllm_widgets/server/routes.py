@@ -18,7 +18,7 @@ from tornado.web import HTTPError, authenticated
 from kerasllm import __version__, recipes
 from kerasllm.errors import InputError
 from kerasllm.parameters import schema
-from kerasllm.run import files
+from kerasllm.run import Run, files
 from kerasllm_widgets.server import forms, paths
 from kerasllm_widgets.server.notebooks import form, panel_notebook, reserve_notebook
 from kerasllm_widgets.server.queue import LOG, Queue
@@ -206,14 +206,25 @@ class One(Route):
         run = paths.run(self.context.runs, name)
         if run.state in BUSY:
             raise InputError(f"{run.name} is {run.state}; stop it first")
-        if self.context.queue.holds(run):
-            raise InputError(f"{run.name} waits for its turn, or its process is still ending; stop it, or try again")
+        if run.name in self.context.queue.waiting():
+            raise InputError(f"{run.name} waits for its turn; stop it first")
+        if not await self._is_left(run):
+            raise InputError(f"{run.name} has ended, but its process not yet; try again")
         try:
             await asyncio.to_thread(send2trash, str(run.path))
         except OSError as error:
             raise InputError(f"{run.name} cannot be moved to the trash: {error}") from error
         self.set_status(204)
         self.finish()
+
+    async def _is_left(self, run: Run) -> bool:
+        """Wait a while for the run's process, which tidies up after it has told the state."""
+        for _ in range(100):
+            if not self.context.queue.works_on(run):
+                return True
+            await asyncio.sleep(0.1)
+            self.context.queue.tick()
+        return False
 
 
 class Limit(Route):

@@ -3,6 +3,9 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { Refusal } from './api';
 
+/** Milliseconds of good news; Lab shows none of it where this is not said. */
+export const SHOWN = 5000;
+
 /** Show, until it is put away, why something was refused. */
 export function complain(error: unknown, trans: TranslationBundle): void {
   Notification.error(reason(error, trans), { autoClose: false });

@@ -6,7 +6,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { ask, part } from './api';
 import { kerasllmIcon } from './icons';
-import { complain } from './messages';
+import { complain, SHOWN } from './messages';
 import { RunsSidebar } from './sidebar';
 import { RunsView } from './view';
 import { Watcher, type Row } from './watcher';
@@ -96,9 +96,9 @@ export const runs: JupyterFrontEndPlugin<void> = {
         { label: trans.__('Open view'), callback: () => void commands.execute('kerasllm:open-runs', { names: [row.name] }) }
       ];
       if (row.state === 'completed') {
-        Notification.success(trans.__('%1 is completed.', row.name), { actions });
+        Notification.success(trans.__('%1 is completed.', row.name), { actions, autoClose: SHOWN });
       } else if (row.state === 'stopped') {
-        Notification.info(trans.__('%1 has stopped.', row.name), { actions });
+        Notification.info(trans.__('%1 has stopped.', row.name), { actions, autoClose: SHOWN });
       } else {
         Notification.error(
           row.state === 'gone'

@@ -9,7 +9,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { ask, part, type Recipe } from './api';
 import { fill, type Form, type Values } from './form';
 import { kerasllmIcon } from './icons';
-import { complain, reason } from './messages';
+import { complain, reason, SHOWN } from './messages';
 
 export const train: JupyterFrontEndPlugin<void> = {
   id: 'kerasllm:train',
@@ -35,7 +35,8 @@ export const train: JupyterFrontEndPlugin<void> = {
       if (run) {
         const open = () => void commands.execute('kerasllm:open-runs', { names: [run.name] });
         Notification.info(trans.__('%1 is queued.', run.name), {
-          actions: [{ label: trans.__('Open view'), callback: open }]
+          actions: [{ label: trans.__('Open view'), callback: open }],
+          autoClose: SHOWN
         });
         await commands.execute('kerasllm:show-runs');
       }
@@ -91,6 +92,8 @@ export const train: JupyterFrontEndPlugin<void> = {
         await runNotebook(panel?.context.path ?? '');
       }
     });
+    // A notebook gets its cells after its toolbar.
+    notebooks.activeCellChanged.connect(() => commands.notifyCommandChanged('kerasllm:run-notebook'));
     commands.addCommand('kerasllm:run-file', {
       label: trans.__('Run with Parameters…'),
       icon: kerasllmIcon,
