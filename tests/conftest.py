@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,16 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent
+# Sizes at which a step takes milliseconds: what a recipe keeps does not depend on them.
+SMALL: dict[str, dict[str, Any]] = {
+    "bert_classifier": {"depth": 1, "width": 8, "heads": 2, "max_length": 16},
+    "image_classifier": {"filters": 4, "depth": 2},
+    "lstm_text": {"data": "sample:messages", "units": 16, "embedding_size": 8, "window": 64},
+}
+# JAX may keep what it compiled for the many processes of the tests: half of their time else.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "kerasllm-tests-jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 @pytest.fixture(scope="session")

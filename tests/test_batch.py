@@ -258,7 +258,9 @@ def nothing_left_running() -> Iterator[None]:
     """A test that fails half way leaves no batch behind."""
     yield
     while STARTED:
-        STARTED.pop().kill()  # its workers notice
+        process = STARTED.pop()
+        process.kill()  # its workers notice
+        process.communicate()
 
 
 def start(*words: str) -> subprocess.Popen[str]:
@@ -371,7 +373,7 @@ def test_ctrl_c_stops_every_run_so_that_it_can_be_gone_on_with(runs: Path) -> No
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=600)
     assert (process.returncode, [line for line in err.splitlines() if "kerasllm" in line]) == (130, [])
-    assert sorted(run.state for run in batches(runs)) == ["queued", "stopped", "stopped"]
+    assert sorted(run.state for run in batches(runs)) == ["gone", "stopped", "stopped"]
     assert last_json(out)["best"] is None
 
 
@@ -384,7 +386,7 @@ def test_a_worker_that_is_killed_costs_its_run_one_try(runs: Path) -> None:
         pid = run.status["pid"]
         os.kill(pid, signal.SIGKILL)
         if attempt == 0:
-            wait_for(lambda pid=pid: run.status["pid"] != pid and run.state == "running", process)
+            wait_for(lambda: len(run.sessions) == 2 and run.state == "running", process)
     out, _ = process.communicate(timeout=600)
     assert process.returncode == 1
     assert "the worker's process died (signal 9)" in out

@@ -126,7 +126,9 @@ def test_two_devices_end_with_the_losses_and_scores_of_one(backend: str, tmp_pat
     """Batches of 7 on two devices, weighted classes: nothing divides evenly."""
     pytest.importorskip(backend)
     words = ["good fine nice", "bad poor", "so so, neither the one nor the other"]
-    rows = [f'"{words[place % 3]} {"very " * (place % 3)}",{place % 3 if place % 4 else 0}' for place in range(41)]
+    rows = [
+        f'"{words[place % 3]} {"very " * (place % 3)}{place}",{place % 3 if place % 4 else 0}' for place in range(41)
+    ]
     (tmp_path / "texts.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
     done = subprocess.run(
         [sys.executable, "-m", "tests.two_devices", str(tmp_path / "runs"), str(tmp_path / "texts.csv")],

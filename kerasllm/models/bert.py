@@ -58,6 +58,7 @@ def bert(
     Outputs: `logits` (B, C) float32; `encoder` gives the hidden states.
     """
     seeds = iter(range(seed, seed + 3 * depth + 2))
+    # Matrices are zeros until _fill: an initializer without a seed takes one from Python's random, which is the user's.
 
     def norm(name: str) -> layers.Layer:
         return layers.LayerNormalization(epsilon=epsilon, dtype=dtype, name=name)
@@ -67,21 +68,30 @@ def bert(
 
     def dense(units: int, name: str, activation: str | None = None) -> layers.Layer:
         penalty = regularizers.L1L2(l1, l2) if l1 or l2 else None
-        return layers.Dense(units, activation, kernel_regularizer=penalty, dtype=dtype, name=name)
+        return layers.Dense(
+            units, activation, kernel_initializer="zeros", kernel_regularizer=penalty, dtype=dtype, name=name
+        )
+
+    def embedding(count: int, name: str) -> layers.Layer:
+        return layers.Embedding(count, width, embeddings_initializer="zeros", dtype=dtype, name=name)
 
     ids = keras.Input((None,), name="ids", dtype="int32")
     mask = keras.Input((None,), name="mask", dtype="bool")
     place = ops.expand_dims(ops.cumsum(ops.ones_like(ids[0])) - 1, 0)  # (1, L): 0, 1, 2, …
-    tokens = layers.Embedding(vocabulary_size, width, dtype=dtype, name="tokens")(ids)  # (B, L) -> (B, L, E)
-    hidden = layers.Add(dtype=dtype, name="placed")(
-        [tokens, layers.Embedding(positions, width, dtype=dtype, name="positions")(place)]
-    )
+    tokens = embedding(vocabulary_size, "tokens")(ids)  # (B, L) -> (B, L, E)
+    hidden = layers.Add(dtype=dtype, name="placed")([tokens, embedding(positions, "positions")(place)])
     hidden = drop(norm("embedded")(hidden), "embedded_dropout")
     seen = ops.expand_dims(mask, 1)  # (B, 1, L): every token attends to what is not padding
     for number in range(1, depth + 1):
         block = f"block_{number}"
         attended = layers.MultiHeadAttention(
-            heads, width // heads, dropout=dropout, seed=next(seeds), dtype=dtype, name=f"{block}_attention"
+            heads,
+            width // heads,
+            dropout=dropout,
+            kernel_initializer="zeros",
+            seed=next(seeds),
+            dtype=dtype,
+            name=f"{block}_attention",
         )(hidden, hidden, attention_mask=seen)
         attended = drop(attended, f"{block}_attention_dropout")
         hidden = norm(f"{block}_attended")(layers.Add(dtype=dtype, name=f"{block}_attention_sum")([hidden, attended]))

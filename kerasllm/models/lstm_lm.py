@@ -57,6 +57,7 @@ def lstm_lm(
             return_state=True,  # for those who carry it on: `carrying`, `stepping`
             kernel_initializer=initializers.GlorotUniform(seed + 10 * place),
             recurrent_initializer=initializers.Orthogonal(seed=seed + 10 * place + 1),
+            seed=seed + place,  # else it takes one from Python's random numbers, which are the user's
             dtype=dtype,
             name=f"lstm_{place}",
         )

@@ -19,12 +19,14 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]  # fmt: skip
 PATIENCE = 30_000  # milliseconds: the machines are slow
+OURS = ("kerasllm", "kl-")  # in an error's text, where it is of our scripts
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM and not os.environ.get("CI"):
         pytest.skip("chromium is not installed; ci/install installs it")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
@@ -38,21 +40,17 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def page(browser: Browser, lab: Server) -> Iterator[Page]:
-    """Lab as a person sees it first: the launcher."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
+def page(browser: Browser, screenshots: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """An empty page; its test fails on an error in our scripts, and what it looked like at the end is kept."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000}, **getattr(request, "param", {}))
     context.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)
     page = context.new_page()
-    open_lab(page, lab)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(f"{error}\n{error.stack}"))
     yield page
+    page.screenshot(path=screenshots / f"{request.node.name}.png")
     context.close()
-
-
-def open_lab(page: Page, lab: Server) -> None:
-    page.goto(f"{lab.url}/lab?reset&token={lab.token}")
-    page.wait_for_selector("#jupyterlab-splash", state="detached")
-    page.wait_for_selector(".jp-Launcher")
+    assert not [error for error in errors if any(word in error for word in OURS)]
 
 
 @pytest.fixture(scope="session")

@@ -13,19 +13,27 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+
 from kerasllm.run import runs
 
 PATIENCE = 60.0  # seconds a server may take to start
+# A test asks the page's application when a notebook is ready.
+EXPOSED = {
+    "jupyterlab": ["--LabApp.expose_app_in_browser=True"],
+    "notebook": ["--JupyterNotebookApp.expose_app_in_browser=True"],
+}
 
 
 class Server:
-    """A process of `jupyter lab` or `jupyter server`, which can be stopped and started again."""
+    """A process of `jupyter lab`, `jupyter notebook` or `jupyter server`, which can be stopped and started again."""
 
     def __init__(self, place: Path, application: str = "jupyter_server", *options: str):
         self.place, self.root = place, place / "root"
         self.application, self.options = application, options
         self.runs = self.root / "runs"
-        self.root.mkdir()
+        self.root.mkdir(parents=True)
         self.token = secrets.token_hex(16)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -34,7 +42,8 @@ class Server:
         self.settings = place / "settings"
         self.set("apputils-extension/notification", fetchNews="false", checkForUpdates=False)
         # What is not looked at costs seconds of every start.
-        unused = ["jupyter_lsp"] if application == "jupyterlab" else ["jupyter_lsp", "jupyterlab", "notebook_shim"]
+        has_pages = application in EXPOSED
+        unused = ["jupyter_lsp"] if has_pages else ["jupyter_lsp", "jupyterlab", "notebook", "notebook_shim"]
         config = {"ServerApp": {"jpserver_extensions": dict.fromkeys(unused, False)}}
         (place / "config" / "jupyter_server_config.d").mkdir(parents=True)
         (place / "config" / "jupyter_server_config.d" / "unused.json").write_text(json.dumps(config))
@@ -61,7 +70,7 @@ class Server:
                 [
                     sys.executable, "-m", self.application, "--no-browser", "--allow-root", "--ip=127.0.0.1",
                     f"--port={self.port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={self.root}",
-                    f"--IdentityProvider.token={self.token}", *self.options,
+                    f"--IdentityProvider.token={self.token}", *EXPOSED.get(self.application, []), *self.options,
                 ],
                 env=self.environment, cwd=self.root, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
@@ -110,6 +119,14 @@ class Server:
             return answer.status, json.loads(content), answer.headers
         except ValueError:
             return answer.status, content.decode(errors="replace"), answer.headers
+
+    def notebook(self, name: str, *cells: str, kernel: str = "python3") -> Path:
+        """Write a notebook of code cells."""
+        made = new_notebook(cells=[new_code_cell(cell) for cell in cells])
+        made.metadata["kernelspec"] = {"name": kernel, "display_name": kernel, "language": "python"}
+        path = self.root / name
+        nbformat.write(made, path)
+        return path
 
     def kerasllm(self, *words: str) -> subprocess.Popen[bytes]:
         """Run the command line beside the server, with its folder of runs."""

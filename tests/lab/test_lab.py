@@ -7,34 +7,21 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files, runs
-from tests.lab.conftest import open_lab
+from tests.lab.pages import TRAINING, item, open_lab, refresh, serious, show_runs
 from tests.lab.server import Server
 
 pytestmark = pytest.mark.slow
-TRAINING = 120_000  # milliseconds until a training has imported Keras and begun
-
-
-def test_a_card_opens_the_recipes_notebook_in_the_current_folder(page: Page, lab: Server, screenshots: Path) -> None:
-    card = page.locator(".jp-LauncherCard", has_text="text_classifier")
-    expect(card).to_be_visible()
-    page.screenshot(path=screenshots / "launcher.png")
-    card.click()
-    expect(page.locator(".jp-NotebookPanel")).to_be_visible()
-    expect(page.locator(".jp-CodeCell").first).to_contain_text('Panel("text_classifier")')
-    assert (lab.root / "text_classifier.ipynb").exists()
-    expect(page.locator(".jp-CodeCell").first.locator(".jp-OutputArea-child")).not_to_have_count(0)
-    page.screenshot(path=screenshots / "notebook.png")
 
 
 def test_a_run_of_the_command_line_appears_within_two_seconds_and_is_stopped_and_resumed(
     page: Page, lab: Server, screenshots: Path
 ) -> None:
+    open_lab(page, lab)
     show_runs(page)
-    expect(page.locator(".kerasllm-runs")).to_contain_text("No runs yet")
     trainer = lab.kerasllm("train", "linear_regression", "--epochs", "100000", "--name", "mine")
     row = item(page, "mine")
     while not (lab.runs / "mine" / "run.json").exists():
@@ -42,6 +29,7 @@ def test_a_run_of_the_command_line_appears_within_two_seconds_and_is_stopped_and
     expect(row).to_be_visible(timeout=2000)
     expect(row.locator(".kerasllm-state")).to_have_text("running", timeout=TRAINING)
     expect(row.locator(".kerasllm-sparkline")).to_be_visible(timeout=TRAINING)
+    assert serious(page, ".kerasllm-runs") == []
     page.screenshot(path=screenshots / "sidebar.png")
     page.reload()
     expect(row.locator(".kerasllm-state")).to_have_text("running", timeout=TRAINING)
@@ -74,6 +62,7 @@ def test_a_notebook_of_ones_own_runs_with_parameters_from_a_form(page: Page, lab
         new_code_cell("print(name * count)"),
     ]
     nbformat.write(new_notebook(cells=cells), lab.root / "own.ipynb")
+    open_lab(page, lab)
     refresh(page)
     page.locator(".jp-DirListing-item", has_text="own.ipynb").click(button="right")
     page.locator(".lm-Menu-item", has_text="Run with Parameters").click()
@@ -83,6 +72,7 @@ def test_a_notebook_of_ones_own_runs_with_parameters_from_a_form(page: Page, lab
     expect(form).to_contain_text("needs a whole number")
     form.locator("input[id$=_count]").fill("3")
     expect(form).not_to_contain_text("needs a whole number")
+    assert serious(page, ".kerasllm-form") == []
     page.screenshot(path=screenshots / "own-form.png")
     page.get_by_role("button", name="Run in the background").click()
     row = page.locator(".kerasllm-run", has_text="own-")
@@ -93,6 +83,7 @@ def test_a_notebook_of_ones_own_runs_with_parameters_from_a_form(page: Page, lab
 
 def test_our_notebook_runs_with_its_recipes_form(page: Page, lab: Server, screenshots: Path) -> None:
     made = lab.ask("POST", "/kerasllm/notebooks", {"recipe": "linear_regression", "folder": ""})[1]["path"]
+    open_lab(page, lab)
     refresh(page)
     page.locator(".jp-DirListing-item", has_text=made).dblclick()
     page.locator("[data-jp-item-name=kerasllm-run]").click()
@@ -119,6 +110,7 @@ def test_our_notebook_runs_with_its_recipes_form(page: Page, lab: Server, screen
 
 def test_a_file_is_trained_on_from_its_context_menu(page: Page, lab: Server) -> None:
     (lab.root / "flats.csv").write_text("area,price\n" + "".join(f"{n},{2 * n}\n" for n in range(50)))
+    open_lab(page, lab)
     refresh(page)
     page.locator(".jp-DirListing-item", has_text="flats.csv").click(button="right")
     page.locator(".lm-Menu-item", has_text="Train on This").click()
@@ -162,20 +154,7 @@ def test_markup_in_names_and_messages_is_shown_as_text_also_in_the_dark(
         expect(view).to_contain_text("<i>f1")
         for element in ("b", "i", "img"):
             expect(page.locator(f".kerasllm-runs {element}, .kerasllm-view {element}")).to_have_count(0)
+        assert serious(page, ".kerasllm-runs") == serious(page, ".kerasllm-view") == []
         page.screenshot(path=screenshots / "dark.png")
     finally:
         lab.set("apputils-extension/themes", theme="JupyterLab Light")
-
-
-def item(page: Page, name: str) -> Locator:
-    """A run's place in the sidebar."""
-    return page.locator(f'.kerasllm-run[data-name="{name}"]')
-
-
-def refresh(page: Page) -> None:
-    """Show what was written into the folder behind Lab's back."""
-    page.locator(".jp-FileBrowser-toolbar [data-jp-item-name=refresh]").click()
-
-
-def show_runs(page: Page) -> None:
-    page.locator('.jp-SideBar li[data-id="kerasllm-runs"]').click()

@@ -138,7 +138,7 @@ def test_a_panel_trains_in_a_child_to_the_command_lines_weights(kerasllm: Any) -
     wait(lambda: panel.view.look["state"] == "completed" and panel.view.result)
     assert set(panel.view.curve) == {"loss"}
     assert panel.view.result["splits"]["test"]["rmse"] > 0
-    assert not panel.form.busy
+    wait(lambda: not panel.form.busy)
     assert panel.run.sessions[0]["pid"] != os.getpid()
     cold = kerasllm("train", "linear_regression", "--epochs", "30", "--validation", "0.2", "--name", "cli", "--json")
     assert last_json(cold.stdout)["state"] == "completed"

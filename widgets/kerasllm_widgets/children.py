@@ -46,9 +46,13 @@ class Worker:
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
 
+    def bury(self) -> None:
+        """Wait for its end."""
+        _bury(self.process)
+
     def dismiss(self) -> None:
         """Let it go: it ends when nothing more can come."""
-        threading.Thread(target=_bury, args=(self.process,), name="kerasllm-dismissed", daemon=True).start()
+        threading.Thread(target=self.bury, name="kerasllm-dismissed", daemon=True).start()
 
 
 def park() -> None:

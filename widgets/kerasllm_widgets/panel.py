@@ -143,11 +143,11 @@ class Panel(ipywidgets.VBox):
             self.form.card = {"problem": str(error)}
 
     def _earlier(self) -> Run | None:
-        """The newest run that a panel of this notebook began, or that a panel began and that is still going on."""
+        """The newest run that a panel of this notebook began; outside a notebook, one that still goes on."""
         for run in list_runs(self._runs):
             if run.asked["recipe"] == self.recipe.name() and run.asked.get("surface") == "panel":
                 mark = files.read_json(run.path / MARK) or {}
-                if (_notebook() and mark.get("notebook") == _notebook()) or run.state in LIVE:
+                if mark.get("notebook") == _notebook() and (_notebook() or run.state in LIVE):
                     return run
         return None
 

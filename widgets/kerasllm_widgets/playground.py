@@ -120,7 +120,8 @@ class Playground(anywidget.AnyWidget):
             if "end" in said or time.monotonic() - sent >= SEND:
                 self.answer = {"id": id_, "text": written, "end": "end" in said, "source": said.get("source", "")}
                 sent = time.monotonic()
-        if worker is self._worker and worker.process.wait():
+        worker.bury()
+        if worker is self._worker and worker.process.returncode:
             self.answer = {"id": -1, "problem": "the model's process ended; ask again"}
 
 

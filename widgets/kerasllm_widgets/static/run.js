@@ -17,7 +17,8 @@ function render({ model, el }) {
   const bar = h("progress", { class: "kl-bar" });
   const left = h("span", { class: "kl-quiet" });
   const problem = h("p", { class: "kl-problem", role: "alert" });
-  const stop = h("button", { class: "kl-button", onclick: () => { stop.disabled = true; send("stop"); } }, say("stop"));
+  let isAsked = false; // to stop: said at once, however busy the kernel is
+  const stop = h("button", { class: "kl-button", onclick: () => { isAsked = true; show(); send("stop"); } }, say("stop"));
   const resume = h("button", { class: "kl-button", onclick: () => { resume.disabled = true; send("resume"); } }, say("resume"));
   const tryIt = h("button", { class: "kl-button", onclick: () => send("try") }, say("try"));
   const trace = h("pre", { class: "kl-log", tabindex: "0" });
@@ -29,29 +30,32 @@ function render({ model, el }) {
     bar, problem, log, charts, result);
   const drawn = new Map();
 
+  function show() {
+    isAsked &&= model.get("look").state === "running" && !model.get("problem");
+    const look = { ...model.get("look"), ...(isAsked ? { state: "stopping" } : {}) };
+    box.hidden = !look.name;
+    title.textContent = look.name || "";
+    const live = LIVE.includes(look.state);
+    state.textContent = words(look);
+    state.dataset.state = look.state;
+    bar.hidden = !live;
+    bar.setAttribute("aria-label", words(look));
+    if (look.steps) { bar.max = look.steps; bar.value = look.step; } else bar.removeAttribute("value");
+    left.textContent = live && look.eta !== undefined ? `${duration(look.eta)} ${say("left")}` : "";
+    stop.hidden = !live;
+    stop.disabled = look.state === "stopping";
+    resume.hidden = !RESUMABLE.includes(look.state);
+    resume.disabled = false;
+    tryIt.hidden = !model.get("offers_trying") || ["queued", "starting"].includes(look.state);
+    const failed = look.state === "failed";
+    problem.textContent = model.get("problem") || look.problem || (failed && look.message) || "";
+    problem.hidden = !problem.textContent;
+    log.hidden = !failed && !look.problem;
+  }
+
   const undo = [
     attach(el, box),
-    follow(model, ["look", "problem"], () => {
-      const look = model.get("look");
-      box.hidden = !look.name;
-      title.textContent = look.name || "";
-      const live = LIVE.includes(look.state);
-      state.textContent = words(look);
-      state.dataset.state = look.state;
-      bar.hidden = !live;
-      bar.setAttribute("aria-label", words(look));
-      if (look.steps) { bar.max = look.steps; bar.value = look.step; } else bar.removeAttribute("value");
-      left.textContent = live && look.eta !== undefined ? `${duration(look.eta)} ${say("left")}` : "";
-      stop.hidden = !live;
-      stop.disabled = look.state === "stopping";
-      resume.hidden = !RESUMABLE.includes(look.state);
-      resume.disabled = false;
-      tryIt.hidden = !model.get("offers_trying") || ["queued", "starting"].includes(look.state);
-      const failed = look.state === "failed";
-      problem.textContent = model.get("problem") || look.problem || (failed && look.message) || "";
-      problem.hidden = !problem.textContent;
-      log.hidden = !failed && !look.problem;
-    }),
+    follow(model, ["look", "problem"], show),
     follow(model, ["log"], () => { trace.textContent = model.get("log"); }),
     follow(model, ["curve"], () => {
       const curve = model.get("curve");

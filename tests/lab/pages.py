@@ -1,0 +1,102 @@
+"""What a person does in Lab: open it, open a notebook, run a cell, fill a form, look at the runs."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from tests.lab.server import Server
+
+TRAINING = 120_000  # milliseconds until a training has imported Keras and begun, or a small one has ended
+WIDGET = ".kl-widget"
+
+# Lab tells that its notebook is there before a cell can be run.
+READY = """async () => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  await panel.context.ready;
+  await panel.sessionContext.ready;
+  await panel.sessionContext.session.kernel.info;
+}"""
+
+
+def open_lab(page: Page, lab: Server) -> None:
+    """Lab as a person sees it first: the launcher."""
+    page.goto(f"{lab.url}/lab?reset&token={lab.token}")
+    page.wait_for_selector("#jupyterlab-splash", state="detached")
+    page.wait_for_selector(".jp-Launcher")
+
+
+def open_notebook(page: Page, server: Server, name: str) -> None:
+    """Open a notebook and wait for its kernel."""
+    place = f"notebooks/{name}?" if server.application == "notebook" else f"lab/tree/{name}?reset&"
+    page.goto(f"{server.url}/{place}token={server.token}")
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    page.evaluate(READY)
+
+
+def run_cell(page: Page, place: int = 0) -> None:
+    """Run one cell of the open notebook."""
+    cell = page.locator(".jp-CodeCell").nth(place)
+    before = cell.locator(".jp-InputPrompt").inner_text()
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    expect(cell.locator(".jp-InputPrompt")).not_to_have_text(before)
+
+
+def open_panel(page: Page, server: Server, name: str, *cells: str, kernel: str = "python3") -> None:
+    """Write a notebook, open it and run its first cell, which shows a view."""
+    server.notebook(name, *cells, kernel=kernel)
+    open_notebook(page, server, name)
+    run_cell(page)
+    page.wait_for_selector("form.kl-box, .kl-run:visible", timeout=TRAINING)
+
+
+def button(page: Page, name: str) -> Locator:
+    """A button of our views in a notebook."""
+    return page.locator(WIDGET).get_by_role("button", name=name, exact=True)
+
+
+def fill(page: Page, **values: str) -> None:
+    """Type values into a panel's fields; a folded one is unfolded first."""
+    for name, value in values.items():
+        field = page.locator(WIDGET).get_by_label(re.compile(f"^{name}( |$)")).first
+        folded = page.locator("details.kl-advanced:not([open])", has=field)
+        if folded.count():
+            folded.locator("summary").click()
+        field.fill(value)
+
+
+def state(page: Page, *states: str) -> None:
+    """Wait until the run that a view shows is in one of these states."""
+    page.wait_for_selector(", ".join(f".kl-state[data-state={one}]" for one in states), timeout=TRAINING)
+
+
+def show_runs(page: Page) -> None:
+    """Open the sidebar."""
+    tab = page.locator('.jp-SideBar li[data-id="kerasllm-runs"]')
+    if tab.get_attribute("aria-selected") != "true":
+        tab.click()
+    expect(page.locator(".kerasllm-runs")).to_be_visible()
+
+
+def item(page: Page, name: str) -> Locator:
+    """A run's place in the sidebar."""
+    return page.locator(f'.kerasllm-run[data-name="{name}"]')
+
+
+def refresh(page: Page) -> None:
+    """Show what was written into the folder behind Lab's back."""
+    page.locator(".jp-FileBrowser-toolbar [data-jp-item-name=refresh]").click()
+
+
+def serious(page: Page, place: str) -> list[Any]:
+    """What axe-core calls serious or critical within our own elements."""
+    found = Axe().run(page, context={"include": [[place]]}).response["violations"]
+    return [
+        (one["id"], [node["html"][:200] for node in one["nodes"]])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]

@@ -1,0 +1,88 @@
+"""The panel beyond today's Lab: in Notebook 7, on an older kernel, in a Chinese Lab, and through a server's restart."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.lab.pages import TRAINING, button, fill, item, open_lab, open_panel, show_runs, state
+from tests.lab.server import Server
+
+pytestmark = pytest.mark.slow
+
+PANEL = 'from kerasllm_widgets import Panel\nPanel("linear_regression")'
+OLD_KERNEL = Path(sys.prefix) / "ipykernel6"  # where ci/install puts ipykernel 6.29
+
+
+@pytest.fixture(scope="module")
+def notebook7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Notebook 7, with one kernel more: ipykernel 6.29 where it is installed."""
+    place = tmp_path_factory.mktemp("notebook7")
+    kernel = place / "data" / "kernels" / "old"
+    kernel.mkdir(parents=True)
+    spec = {
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "Old",
+        "language": "python",
+        "env": {"PYTHONPATH": str(OLD_KERNEL)},
+    }
+    (kernel / "kernel.json").write_text(json.dumps(spec))
+    with Server(place, "notebook") as server:
+        yield server
+
+
+def test_the_panel_trains_in_notebook_7(notebook7: Server, page: Page) -> None:
+    open_panel(page, notebook7, "panel.ipynb", PANEL)
+    fill(page, epochs="3")
+    button(page, "Train").click()
+    state(page, "completed")
+    expect(page.locator(".kl-result .kl-main")).to_be_visible()
+
+
+@pytest.mark.skipif(not OLD_KERNEL.exists(), reason="ipykernel 6.29 is not beside this environment; see ci/install")
+def test_the_panel_trains_on_ipykernel_6(notebook7: Server, page: Page) -> None:
+    version = "import ipykernel\nprint(ipykernel.__version__)\n"
+    open_panel(page, notebook7, "old.ipynb", version + PANEL, kernel="old")
+    expect(page.locator(".jp-OutputArea-output").first).to_contain_text("6.29")
+    fill(page, epochs="100000")
+    button(page, "Train").click()
+    state(page, "running")
+    button(page, "Stop").click()
+    state(page, "stopped")
+
+
+def test_a_chinese_lab_reads_chinese_also_in_the_form_of_a_run(tmp_path: Path, page: Page) -> None:
+    pytest.importorskip("jupyterlab_language_pack_zh_CN", reason="Lab's Chinese language pack is not installed")
+    with Server(tmp_path / "zh", "jupyterlab") as lab:
+        lab.set("translation-extension/plugin", locale="zh_CN")
+        open_lab(page, lab)
+        show_runs(page)
+        expect(page.locator(".kerasllm-runs")).to_contain_text("还没有")
+        page.locator(".jp-LauncherCard", has_text="linear_regression").click()
+        page.wait_for_selector("form.kl-box", timeout=TRAINING)
+        expect(button(page, "训练")).to_be_visible()
+
+
+def test_a_training_outlives_its_server_and_is_seen_again_by_the_next(tmp_path: Path, page: Page) -> None:
+    with Server(tmp_path / "lab", "jupyterlab") as lab:
+        open_lab(page, lab)
+        page.locator(".jp-LauncherCard", has_text="linear_regression").click()
+        page.wait_for_selector("form.kl-box", timeout=TRAINING)
+        fill(page, epochs="100000")
+        button(page, "Train").click()
+        state(page, "running")
+        name = page.locator(".kl-run strong").first.inner_text()
+        lab.stop()
+        lab.start()
+        open_lab(page, lab)
+        show_runs(page)
+        row = item(page, name)
+        expect(row.locator(".kerasllm-state")).to_have_text("running")
+        expect(row.locator(".kerasllm-detail")).to_contain_text("left", timeout=TRAINING)
+        row.get_by_role("button", name="Stop").click()
+        expect(row.locator(".kerasllm-state")).to_have_text("stopped", timeout=TRAINING)

@@ -1,0 +1,208 @@
+"""The views of a notebook in a real JupyterLab and a real browser, end to end."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import nbformat
+import pytest
+from playwright.sync_api import Page, expect
+
+from kerasllm.run import Run
+from tests.lab.pages import TRAINING, button, fill, open_notebook, open_panel, run_cell, serious, state
+from tests.lab.server import Server
+
+pytestmark = pytest.mark.slow
+
+PANEL = 'from kerasllm_widgets import Panel\nPanel("linear_regression")'
+MARKUP = "<img src=x onerror=document.title='hacked'>"
+
+
+def test_train_watch_stop_resume_and_try(lab: Server, page: Page) -> None:
+    open_panel(page, lab, "panel.ipynb", PANEL)
+    fill(page, epochs="1000")
+    button(page, "Train").click()
+    line = page.locator(".kl-chart path.kl-line-0").first
+    expect(line).to_be_attached(timeout=TRAINING)
+    state(page, "running")
+    expect(line).not_to_have_attribute("d", line.get_attribute("d") or "")
+    expect(button(page, "Train")).to_be_disabled()
+    button(page, "Stop").click()
+    page.wait_for_selector(".kl-state[data-state=stopping], .kl-state[data-state=stopped]", timeout=1500)
+    state(page, "stopped")
+    button(page, "Resume").click()
+    state(page, "running")
+    state(page, "completed")
+    expect(page.locator(".kl-result .kl-main")).to_be_visible()
+    expect(page.locator(".kl-result")).to_contain_text("Scores")
+    page.get_by_text(re.compile(r"^Figures")).click()
+    expect(page.locator(".kl-pictures img").first).to_be_visible()
+    button(page, "Try it").click()
+    page.locator(".kl-playground").get_by_label("area").fill("120")
+    answer = page.locator(".kl-number b")
+    expect(answer).to_be_visible(timeout=TRAINING)
+    assert 100 < float(answer.inner_text()) < 400
+    # The still is there for a notebook without a kernel, and hidden beside the live view.
+    path = lab.root / "panel.ipynb"
+    before = path.stat().st_mtime_ns
+    page.locator(".jp-CodeCell .cm-content").click()
+    page.keyboard.press("Control+s")
+    while path.stat().st_mtime_ns == before:
+        page.wait_for_timeout(100)
+    expect(page.locator(".kerasllm-still").first).to_be_hidden()
+    outputs = nbformat.read(path, as_version=4).cells[0].outputs
+    stills = [output for output in outputs if "kerasllm-still" in str(output.get("data", {}).get("text/html", ""))]
+    assert len(stills) == 1
+    assert "rmse" in str(stills[0]["data"]["text/html"])
+    assert path.stat().st_size < 200_000
+    # Reopened with no kernel, the notebook shows the still; the cell run again, the live view of the same run.
+    page.evaluate("() => { void window.jupyterapp.commands.execute('kernelmenu:shutdown'); }")
+    open_notebook(page, lab, "panel.ipynb")
+    expect(page.locator(".kerasllm-still table").first).to_be_visible()
+    run_cell(page)
+    expect(page.locator(".kl-run:visible .kl-result .kl-main")).to_be_visible()
+
+
+def test_a_wrong_value_is_named_under_its_field(lab: Server, page: Page) -> None:
+    open_panel(page, lab, "wrong.ipynb", PANEL)
+    fill(page, epochs="many")
+    field = page.locator(".kl-field", has=page.get_by_label(re.compile("^epochs")))
+    wrong, control = field.locator(".kl-wrong"), field.locator("input")
+    expect(wrong).to_have_text("must be a whole number")
+    expect(control).to_have_attribute("aria-invalid", "true")
+    assert (wrong.get_attribute("id") or "?") in (control.get_attribute("aria-describedby") or "")
+    button(page, "Train").click()
+    expect(control).to_be_focused()
+    expect(page.locator(".kl-run:visible")).to_have_count(0)
+
+
+def test_columns_and_labels_with_markup_are_shown_as_text(lab: Server, page: Page) -> None:
+    rows = "".join(f"{n},{MARKUP},{n % 7}\n" for n in range(40))
+    (lab.root / "evil.csv").write_text(f"{MARKUP},kind,price\n{rows}")
+    cell = (
+        "from kerasllm.recipes.linear_regression import LinearRegression\nfrom kerasllm_widgets import Panel\n"
+        'Panel(LinearRegression(data="evil.csv"))'
+    )
+    open_panel(page, lab, "evil.ipynb", cell)
+    page.get_by_text("First rows").click()
+    expect(page.locator(".kl-data th").first).to_have_text(MARKUP)
+    target = page.get_by_label(re.compile("^target"))
+    expect(target).to_contain_text(MARKUP)
+    target.select_option(MARKUP)
+    page.wait_for_timeout(500)
+    assert page.title() != "hacked"
+    expect(page.locator("img[src=x]")).to_have_count(0)
+
+
+def test_the_keyboard_alone_is_enough(lab: Server, page: Page) -> None:
+    open_panel(page, lab, "keys.ipynb", PANEL)
+    page.get_by_label(re.compile("^data")).focus()
+    seen = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        words = page.evaluate("() => (document.activeElement.labels?.[0] || document.activeElement).innerText.trim()")
+        seen.append(words.split()[0] if words else "")
+        if words == "Train":
+            break
+    assert {"target", "epochs", "learning_rate", "optimizer", "Advanced"} <= set(seen)
+    page.keyboard.press("Enter")
+    state(page, "completed")
+    page.locator(".kl-chart").first.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".kl-figure [aria-live]").first).to_contain_text("epoch")
+    assert page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+@pytest.mark.parametrize("page", [{"locale": "zh-CN"}], indirect=True, ids=["zh"])
+def test_a_chinese_browser_reads_chinese(lab: Server, page: Page) -> None:
+    open_panel(page, lab, "zh.ipynb", PANEL)
+    expect(button(page, "训练")).to_be_visible()
+    expect(page.locator(".kl-group legend").first).to_contain_text("数据")
+    fill(page, epochs="x")
+    expect(page.locator(".kl-has-mistake .kl-wrong")).to_have_text("必须是整数")
+
+
+def test_a_panel_is_accessible_in_light_and_dark(lab: Server, page: Page) -> None:
+    open_panel(page, lab, "dark.ipynb", PANEL)
+    assert serious(page, ".kl-widget") == []
+    paper = "() => getComputedStyle(document.querySelector('.kl-box')).backgroundColor"
+    light = page.evaluate(paper)
+    change = "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+    page.evaluate(f"{change}.then(() => null)")
+    page.wait_for_function(f"light => ({paper})() !== light", arg=light)
+    try:
+        assert serious(page, ".kl-widget") == []
+    finally:
+        page.evaluate(f"{change.replace('Dark', 'Light')}.then(() => null)")
+
+
+def test_a_failure_is_one_line_and_its_traceback_is_there_on_request(lab: Server, page: Page) -> None:
+    open_panel(page, lab, "fails.ipynb", PANEL)
+    fill(page, learning_rate="10")  # the loss diverges
+    button(page, "Train").click()
+    state(page, "failed")
+    problem = page.locator(".kl-problem:visible")
+    expect(problem).to_be_visible()
+    assert "\n" not in problem.inner_text()
+    page.locator(".kl-run").get_by_text("Details").click()
+    expect(page.locator(".kl-log")).not_to_be_empty()
+
+
+def test_settings_become_a_notebook_and_a_panel_again(lab: Server, page: Page) -> None:
+    again = 'from kerasllm_widgets import Panel\nPanel.from_notebook("mine.ipynb")'
+    open_panel(page, lab, "save.ipynb", PANEL, again)
+    fill(page, epochs="17")
+    page.locator(".kl-name").fill("mine.ipynb")
+    page.locator(".kl-actions button").last.click()
+    expect(page.locator(".kl-notice")).to_contain_text("mine.ipynb")
+    run_cell(page, 1)
+    expect(page.locator("form.kl-box")).to_have_count(2)
+    expect(page.locator("form.kl-box").nth(1).get_by_label(re.compile("^epochs")).first).to_have_value("17")
+
+
+def test_a_view_of_another_run_is_live_and_two_runs_are_compared(lab: Server, page: Page) -> None:
+    """The runs are trained from the same notebook, in the kernel: the views do not mind."""
+    train = (
+        "import kerasllm\nfrom kerasllm.recipes.linear_regression import LinearRegression\n"
+        "from kerasllm_widgets import Compare, RunView\n"
+        'for n in (3, 9):\n    LinearRegression(epochs=n, validation="0.2").train(name=f"run{n}")\nRunView("run9")'
+    )
+    open_panel(page, lab, "views.ipynb", train, 'Compare("run3", "run9")')
+    state(page, "completed")
+    expect(page.locator(".kl-chart .kl-line-1").first).to_be_attached()
+    run_cell(page, 1)
+    compared = page.locator("section[aria-label=Compare]")
+    expect(compared.locator("table").first).to_contain_text("epochs", timeout=TRAINING)
+    assert json.dumps(compared.locator("table").first.inner_text()).count("\\t3\\t9") == 1
+    assert serious(page, ".kl-widget") == []
+
+
+def test_two_pages_watch_one_run_which_outlives_reload_and_kernel(lab: Server, page: Page) -> None:
+    open_panel(page, lab, "lives.ipynb", PANEL)
+    fill(page, epochs="100000")
+    button(page, "Train").click()
+    state(page, "running")
+    name = page.locator(".kl-run strong").first.inner_text()
+    run = Run(lab.runs / name)
+
+    other = page.context.new_page()
+    open_panel(other, lab, "other.ipynb", f'from kerasllm_widgets import RunView\nRunView("{name}")')
+    state(other, "running")
+
+    page.reload()
+    page.wait_for_selector(".kl-state[data-state=running]", timeout=TRAINING)  # the kernel still has the view
+    page.evaluate("() => window.jupyterapp.commands.execute('kernelmenu:restart').then(() => null)")
+    page.get_by_role("dialog").get_by_role("button", name="Restart").click()
+    epoch = run.status["epoch"]
+    while run.status["epoch"] <= epoch:
+        page.wait_for_timeout(100)
+    assert run.state == "running"
+    open_notebook(page, lab, "lives.ipynb")
+    run_cell(page)
+    state(page, "running")
+
+    button(other, "Stop").click()
+    state(other, "stopped")
+    state(page, "stopped")
