@@ -1,0 +1,166 @@
+"""How quick the panel is, in a real JupyterLab and a real browser.
+
+    python -m benchmarks.panel [--rounds 5]      # visible, first point, stop; a long run in the browser
+    python -m benchmarks.panel --watching 4      # what watching costs a training: pairs with and without a view
+
+It drives the browser with the help of the browser tests (tests/lab).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+from kerasllm.run import Run
+from tests.lab.conftest import CHROMIUM, FLAGS
+from tests.lab.pages import TRAINING, button, open_notebook, state
+from tests.lab.server import Server
+
+PANEL = 'from kerasllm_widgets import Panel\nPanel("text_classifier")'
+LONG = (
+    "from kerasllm.recipes.linear_regression import LinearRegression\nfrom kerasllm_widgets import Panel\n"
+    "Panel(LinearRegression(epochs=20_000, batch_size=16))"  # 80 rows: 100,000 steps
+)
+IMPORTED = "import time; from kerasllm_widgets import children; children._parked.imported.wait(60)"
+FRAME = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))))"
+
+
+def main() -> None:
+    """Print what was measured, a line each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--watching", type=int, default=0, metavar="PAIRS")
+    options = parser.parse_args()
+    place = Path(tempfile.mkdtemp(prefix="kerasllm-"))
+    with Server(place, "jupyterlab") as lab, sync_playwright() as playwright:
+        page = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS).new_page()
+        page.set_default_timeout(TRAINING)
+        expect.set_options(timeout=TRAINING)
+        if options.watching:
+            watching(page, lab, options.watching)
+            return
+        seen: dict[str, list[float]] = {}
+        for round_ in range(options.rounds):
+            for name, seconds in start(page, lab, f"round-{round_}.ipynb").items():
+                seen.setdefault(name, []).append(seconds)
+        for name, values in seen.items():
+            print(f"{name}: median {statistics.median(values):.2f} s, from {min(values):.2f} to {max(values):.2f}")
+        long_run(page, lab)
+
+
+def start(page: Page, lab: Server, name: str) -> dict[str, float]:
+    """Seconds of one person's first minute with a panel, in a kernel of its own."""
+    lab.notebook(name, "1", PANEL, IMPORTED)
+    open_notebook(page, lab, name)
+    execute(page, 0)
+    found = {"visible": timed(lambda: execute(page, 1), lambda: page.wait_for_selector("form.kl-box"))}
+    found["first point, cold"] = first_point(page)
+    found["stop acknowledged"] = stop(page)
+    execute(page, 2)  # the worker is parked again
+    found["first point, parked worker"] = first_point(page)
+    stop(page)
+    return found
+
+
+def first_point(page: Page) -> float:
+    """Seconds from Train to the first point of the new run's curve."""
+    before = page.locator(".kl-run strong").first.text_content()
+    has_point = """before => document.querySelector('.kl-run strong')?.textContent !== before
+        && document.querySelector('.kl-chart path.kl-line-0')?.getAttribute('d')"""
+    return timed(button(page, "Train").click, lambda: page.wait_for_function(has_point, arg=before, polling="raf"))
+
+
+def stop(page: Page) -> float:
+    """Seconds from Stop until it is acknowledged; returns when the run has stopped."""
+    seconds = timed(button(page, "Stop").click, lambda: state(page, "stopping", "stopped"))
+    state(page, "stopped")
+    return seconds
+
+
+def long_run(page: Page, lab: Server) -> None:
+    """Milliseconds from a click to the frame after it, and messages a second, while 100,000 steps go by."""
+    times: list[float] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda _: times.append(time.monotonic())))
+    lab.notebook("long.ipynb", LONG)
+    open_notebook(page, lab, "long.ipynb")
+    execute(page, 0)
+    page.wait_for_selector("form.kl-box")
+    button(page, "Train").click()
+    page.wait_for_selector(".kl-chart path.kl-line-0", state="attached")
+    began, latencies = time.monotonic(), []
+    while page.locator(".kl-state[data-state=running]").count():
+        latencies.append(
+            page.evaluate(
+                f"async () => {{ const began = performance.now();"
+                f" document.querySelector('.kl-group summary').click(); return await ({FRAME})() - began; }}"
+            )
+        )
+        page.wait_for_timeout(1000)
+    state(page, "completed")
+    seconds = time.monotonic() - began
+    messages = sum(moment >= began for moment in times) / seconds
+    steps = Run(lab.runs / str(page.locator(".kl-run strong").first.text_content())).status["steps"]
+    print(f"{steps} steps in {seconds:.0f} s: {messages:.1f} messages a second")
+    latencies.sort()
+    worst, usual = latencies[-1], latencies[len(latencies) // 2]
+    print(f"click to frame: median {usual:.0f} ms, 95 % {latencies[int(len(latencies) * 0.95)]:.0f}, worst {worst:.0f}")
+
+
+def watching(page: Page, lab: Server, pairs: int) -> None:
+    """Seconds of the processor and the clock of one training, watched by a view in the browser, and not."""
+    ratios: list[tuple[float, float]] = []
+    for pair in range(pairs):
+        found = []
+        for watched in (False, True):
+            name = f"pair-{pair}-{'watched' if watched else 'alone'}"
+            trainer = lab.kerasllm("train", "text_classifier", "--epochs", "150", "--name", name)
+            if watched:
+                while not (lab.runs / name / "run.json").exists():
+                    time.sleep(0.05)
+                lab.notebook(f"{name}.ipynb", f'from kerasllm_widgets import RunView\nRunView("{name}")')
+                open_notebook(page, lab, f"{name}.ipynb")
+                execute(page, 0)
+            found.append(cost(trainer, Run(lab.runs / name)))
+            page.goto("about:blank")
+        ratios.append((found[1][0] / found[0][0], found[1][1] / found[0][1]))
+        print(f"alone {found[0]}, watched {found[1]}, ratios {ratios[-1]}", flush=True)
+    for place, kind in enumerate(("processor", "clock")):
+        print(f"{kind}: median ratio {statistics.median(ratio[place] for ratio in ratios):.4f}")
+
+
+def cost(trainer: subprocess.Popen[bytes], run: Run) -> tuple[float, float]:
+    """Processor seconds of a training's process, and the clock's between its first and last line."""
+    _, status, usage = os.wait4(trainer.pid, 0)
+    trainer.returncode = os.waitstatus_to_exitcode(status)
+    lines: list[dict[str, Any]] = run.epochs
+    return usage.ru_utime + usage.ru_stime, lines[-1]["time"] - lines[0]["time"]
+
+
+def execute(page: Page, place: int) -> None:
+    """Run a cell, and wait until it has run; a panel's shows itself a moment later."""
+    cell = page.locator(".jp-CodeCell").nth(place)
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    expect(cell.locator(".jp-InputPrompt")).not_to_have_text("[ ]:")
+    if place != 1:
+        expect(cell.locator(".jp-InputPrompt")).not_to_have_text("[*]:")
+
+
+def timed(act: Any, wait: Any) -> float:
+    """Seconds from an act to what it leads to."""
+    began = time.perf_counter()
+    act()
+    wait()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
