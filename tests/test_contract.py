@@ -22,14 +22,16 @@ import pytest
 
 import kerasllm as package
 from kerasllm import recipes
+from kerasllm.data.files import read
 from kerasllm.run import Run, create
 from tests.conftest import ROOT, SMALL, last_json
 
 pytestmark = pytest.mark.slow
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
-BACKENDS = ["tensorflow", "jax"]
-DEEP = ("bert_classifier", "image_classifier", "lstm_text")
+KILLS = {"linear_regression": 10, "text_classifier": 10}
+# So that a training lasts a few seconds.
+EPOCHS = {"linear_regression": 100, "text_classifier": 30}
 
 
 def hard(name: str, **more: Any) -> dict[str, Any]:
@@ -44,34 +46,41 @@ def flags(values: dict[str, Any]) -> list[str]:
     return [word for key, value in values.items() for word in (f"--{key.replace('_', '-')}", str(value))]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """Each recipe trained once, shortly, in this process."""
+    folder = tmp_path_factory.mktemp("trained")
+    return {name: recipes.find(name)(**hard(name)).train(runs=folder) for name in recipes.names()}
+
+
 @pytest.mark.parametrize("name", recipes.names())
-def test_one_seed_gives_the_same_weights_on_three_surfaces(name: str, backend: str, kerasllm: Call) -> None:
-    values = hard(name)
-    by_command = kerasllm("train", name, *flags(values), "--json", backend=backend)
-    assert by_command.returncode == 0, by_command.stderr
-
-    pairs = [word for key, value in values.items() for word in ("-p", key, str(value))]
-    by_notebook = kerasllm("notebook", name, *pairs, "--json", backend=backend)
-    assert by_notebook.returncode == 0, by_notebook.stderr
-
-    code = (
-        "import sys, json; from kerasllm import recipes\n"
-        "run = recipes.find(sys.argv[1])(**json.loads(sys.argv[2])).train()\n"
-        "print(json.dumps({'run': str(run.path)}))"
-    )
-    by_python = subprocess.run(
-        [sys.executable, "-c", code, name, json.dumps(values)],
-        env={**os.environ, "KERAS_BACKEND": backend}, text=True, capture_output=True, check=True,
-    )  # fmt: skip
-
-    found = [Run(Path(last_json(done.stdout)["run"])) for done in (by_command, by_notebook, by_python)]
+def test_one_seed_gives_the_same_weights_on_three_surfaces(name: str, trained: dict[str, Run], kerasllm: Call) -> None:
+    found = [*by_command_and_notebook(name, "tensorflow", kerasllm), trained[name]]
     assert [run.asked["surface"] for run in found] == ["cli", "notebook", "python"]
-    assert [run.sessions[0]["backend"] for run in found] == [backend] * 3
     assert len({run.report["weights"] for run in found}) == 1
     assert len({json.dumps(run.scores) for run in found}) == 1
     shown = last_json(kerasllm("show", str(found[0].path), "--json").stdout)
     assert shown["weights"] == found[0].report["weights"]
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_one_seed_gives_the_same_weights_in_a_command_and_a_notebook_on_jax(name: str, kerasllm: Call) -> None:
+    found = by_command_and_notebook(name, "jax", kerasllm)
+    assert len({run.report["weights"] for run in found}) == 1
+    assert len({json.dumps(run.scores) for run in found}) == 1
+
+
+def by_command_and_notebook(name: str, backend: str, kerasllm: Call) -> list[Run]:
+    """A recipe trained in two processes of their own."""
+    values = hard(name)
+    pairs = [word for key, value in values.items() for word in ("-p", key, str(value))]
+    found = []
+    for words in (("train", name, *flags(values)), ("notebook", name, *pairs)):
+        done = kerasllm(*words, "--json", backend=backend)
+        assert done.returncode == 0, done.stderr
+        found.append(Run(Path(last_json(done.stdout)["run"])))
+    assert [run.sessions[0]["backend"] for run in found] == [backend] * 2
+    return found
 
 
 class Trainings:
@@ -137,9 +146,9 @@ def wait_for_training(run: Run, trainings: Trainings) -> bool:
     return False
 
 
-def kill_and_compare(name: str, backend: str, kills: int, inside: int, epochs: int) -> None:
+def kill_and_compare(name: str, backend: str, kills: int, inside: int) -> None:
     """Train once unbroken, once killed `kills` times, `inside` of them in a checkpoint write; compare the weights."""
-    values = hard(name, epochs=epochs, checkpoint_minutes=0.002)
+    values = hard(name, epochs=EPOCHS.get(name, 20), checkpoint_minutes=0.002)
     whole, broken = (create(recipes.find(name)(**values), name=kind) for kind in ("whole", "broken"))
     draw = random.Random(name)
     reader = Reader(broken)
@@ -162,7 +171,7 @@ def kill_and_compare(name: str, backend: str, kills: int, inside: int, epochs: i
                     os.kill(pid, signal.SIGKILL)
             if trainings.wait() == -signal.SIGKILL:
                 killed += 1
-                assert broken.state == "gone" or not broken.sessions
+                assert broken.state in ("gone", "completed") or not broken.sessions  # a last moment too is one
         assert killed == kills
         trainings.start(broken)
         assert trainings.wait() == 0, broken.status
@@ -179,49 +188,42 @@ def kill_and_compare(name: str, backend: str, kills: int, inside: int, epochs: i
 
 @pytest.mark.parametrize("name", recipes.names())
 def test_kills_cost_nothing(name: str) -> None:
-    """Ten where a start takes a second or two; half as many of the deep networks', unless KERASLLM_KILLS says more."""
-    kills = int(os.environ.get("KERASLLM_KILLS", 5 if name in DEEP else 10))
-    kill_and_compare(name, "tensorflow", kills=kills, inside=1 + kills // 5, epochs=20 if name in DEEP else 30)
+    """Ten where a start takes a second or two; half as many of the deep networks, unless KERASLLM_KILLS says more."""
+    kills = int(os.environ.get("KERASLLM_KILLS", KILLS.get(name, 5)))
+    kill_and_compare(name, "tensorflow", kills=kills, inside=1 + kills // 5)
 
 
 @pytest.mark.parametrize("name", recipes.names())
 def test_kills_cost_nothing_on_jax(name: str) -> None:
-    kill_and_compare(name, "jax", kills=2, inside=1, epochs=20 if name in DEEP else 30)
+    kill_and_compare(name, "jax", kills=2, inside=1)
 
 
 @pytest.mark.parametrize("name", recipes.names())
-def test_torch_trains_an_epoch_and_predicts_as_tensorflow_does(name: str, kerasllm: Call) -> None:
+def test_torch_trains_an_epoch_and_all_backends_predict_alike(name: str, runs: Path) -> None:
     pytest.importorskip("torch", reason="the torch backend is not installed")
-    trained = kerasllm("train", name, *flags(hard(name, epochs=1)), "--json", backend="torch")
-    assert trained.returncode == 0, trained.stderr
-    run = Run(Path(last_json(trained.stdout)["run"]))
+    run = create(recipes.find(name)(**hard(name, epochs=1)), runs, "torch")
     data = run.asked["parameters"]["data"]
+    rows = {column: cells[:20] for column, cells in read(data).columns.items()}
     code = (
-        "import sys, json; from kerasllm.data.files import read; import kerasllm; "
-        "columns = read(sys.argv[2]).columns; "
-        "print(json.dumps(kerasllm.open(sys.argv[1]).predict({name: cells[:20] for name, cells in columns.items()})))"
+        "import sys, json, kerasllm; from kerasllm.data.files import read; run = kerasllm.open(sys.argv[1]); "
+        "run = run if run.state == 'completed' else run.resume(); "
+        "print(json.dumps(run.predict({name: cells[:20] for name, cells in read(sys.argv[2]).columns.items()})))"
     )
     answers = []
-    for backend in ("torch", "tensorflow", "jax"):
+    for backend in ("torch", "jax"):
         done = subprocess.run(
             [sys.executable, "-c", code, str(run.path), data],
             env={**os.environ, "KERAS_BACKEND": backend}, text=True, capture_output=True, check=True,
         )  # fmt: skip
         answers.append(json.loads(done.stdout.splitlines()[-1]))
-    for other in answers[1:]:
+    assert (run.state, run.sessions[0]["backend"]) == ("completed", "torch")
+    for other in (answers[1], run.predict(rows)):
         for mine, theirs in zip(answers[0], other, strict=True):
             assert numbers(mine) == pytest.approx(numbers(theirs), rel=1e-4, abs=1e-5)
 
 
 def numbers(answer: dict[str, Any]) -> list[float]:
     return sorted(answer["probabilities"].values()) if "probabilities" in answer else list(answer.values())
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """Each recipe trained once, shortly, in this process."""
-    folder = tmp_path_factory.mktemp("trained")
-    return {name: recipes.find(name)(**hard(name)).train(runs=folder) for name in recipes.names()}
 
 
 @pytest.mark.parametrize("name", recipes.names())
