@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ipywidgets import Widget
 from kerasllm_widgets import Panel, RunView, children
 from kerasllm_widgets.compare import Compare
 from kerasllm_widgets.estimate import estimate
@@ -48,6 +49,8 @@ def no_child_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(children, "_parked", None)
     monkeypatch.setattr(children, "_trainers", {})
     yield
+    Widget.close_all()
+    monkeypatch.setattr(children, "park", lambda: None)  # a thread of a view may be about to
     if children._parked:
         children._parked.dismiss()
     for process in children._trainers.values():
