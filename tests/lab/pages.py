@@ -63,7 +63,7 @@ def fill(page: Page, **values: str) -> None:
     """Type values into a panel's fields; a folded one is unfolded first."""
     for name, value in values.items():
         field = page.locator(WIDGET).get_by_label(re.compile(f"^{name}( |$)")).first
-        folded = page.locator("details.kl-advanced:not([open])", has=field)
+        folded = field.locator("xpath=ancestor::details[not(@open)]")
         if folded.count():
             folded.locator("summary").click()
         field.fill(value)

@@ -21,7 +21,7 @@ MARKUP = "<img src=x onerror=document.title='hacked'>"
 
 def test_train_watch_stop_resume_and_try(lab: Server, page: Page) -> None:
     open_panel(page, lab, "panel.ipynb", PANEL)
-    fill(page, epochs="1000")
+    fill(page, epochs="400")
     button(page, "Train").click()
     line = page.locator(".kl-chart path.kl-line-0").first
     expect(line).to_be_attached(timeout=TRAINING)
@@ -147,7 +147,7 @@ def test_a_failure_is_one_line_and_its_traceback_is_there_on_request(lab: Server
     expect(problem).to_be_visible()
     assert "\n" not in problem.inner_text()
     page.locator(".kl-run").get_by_text("Details").click()
-    expect(page.locator(".kl-log")).not_to_be_empty()
+    expect(page.locator(".kl-run .kl-log")).to_contain_text("kerasllm: loss is")
 
 
 def test_settings_become_a_notebook_and_a_panel_again(lab: Server, page: Page) -> None:
@@ -191,9 +191,10 @@ def test_two_pages_watch_one_run_which_outlives_reload_and_kernel(lab: Server, p
     open_panel(other, lab, "other.ipynb", f'from kerasllm_widgets import RunView\nRunView("{name}")')
     state(other, "running")
 
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save').then(() => null)")
     page.reload()
     page.wait_for_selector(".kl-state[data-state=running]", timeout=TRAINING)  # the kernel still has the view
-    page.evaluate("() => window.jupyterapp.commands.execute('kernelmenu:restart').then(() => null)")
+    page.evaluate("() => { void window.jupyterapp.commands.execute('kernelmenu:restart'); }")  # it asks first
     page.get_by_role("dialog").get_by_role("button", name="Restart").click()
     epoch = run.status["epoch"]
     while run.status["epoch"] <= epoch:

@@ -49,7 +49,7 @@ def test_a_recipe_goes_from_its_card_to_an_answer(name: str, lab: Server, page: 
     form = page.locator(".kerasllm-form")
     for key, value in values.items():
         field = form.locator(f"input[id$=_{key}]")
-        folded = form.locator("details:not([open])", has=field)
+        folded = field.locator("xpath=ancestor::details[not(@open)]")
         if folded.count():
             folded.locator("summary").click()
         field.fill(value)

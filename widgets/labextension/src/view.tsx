@@ -3,6 +3,7 @@ import { ReactWidget } from '@jupyterlab/apputils';
 import { PageConfig, URLExt } from '@jupyterlab/coreutils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
+import type { Message } from '@lumino/messaging';
 import React from 'react';
 
 import { askAgain, part } from './api';
@@ -35,6 +36,11 @@ export class RunsView extends ReactWidget {
   ) {
     super();
     this.addClass('kerasllm-view');
+  }
+
+  protected onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this.node.tabIndex = 0; // so that the keyboard can scroll it
   }
 
   render(): JSX.Element {
