@@ -195,7 +195,7 @@ def test_two_pages_watch_one_run_which_outlives_reload_and_kernel(lab: Server, p
     page.reload()
     page.wait_for_selector(".kl-state[data-state=running]", timeout=TRAINING)  # the kernel still has the view
     page.evaluate("() => { void window.jupyterapp.commands.execute('kernelmenu:restart'); }")  # it asks first
-    page.get_by_role("dialog").get_by_role("button", name="Restart").click()
+    page.get_by_role("dialog").get_by_role("button", name="Confirm Kernel Restart").click()
     epoch = run.status["epoch"]
     while run.status["epoch"] <= epoch:
         page.wait_for_timeout(100)

@@ -6,13 +6,21 @@ const PAUSE = 200; // milliseconds without a key before what was typed is checke
 
 function render({ model, el }) {
   const schema = model.get("schema");
-  const send = later(PAUSE, () => model.save_changes());
-  const flush = () => { send.cancel(); model.save_changes(); };
+  let typed = {}; // and not yet sent: what Python answers meanwhile is older
+  const values = () => ({ ...model.get("values"), ...typed });
+  const flush = () => {
+    send.cancel();
+    model.set("values", values());
+    typed = {};
+    model.save_changes();
+  };
+  const send = later(PAUSE, flush);
   const fields = new Map();
   const files = h("datalist", { id: unique("files") }, model.get("files").map((name) => h("option", { value: name })));
 
   function set(name, value) {
-    model.set("values", { ...model.get("values"), [name]: value });
+    typed[name] = value;
+    model.set("values", values());
     send();
   }
 
@@ -82,7 +90,7 @@ function render({ model, el }) {
       guessed.textContent = state === "trying" ? say("estimating") : state === "done" ? `${say("estimated")} ${duration(seconds)} (${steps} ${say("steps")})` : "";
     }),
     follow(model, ["preview"], () => fields.forEach((drawn) => drawn.offer?.(model.get("preview").columns || []))),
-    follow(model, ["values"], () => fields.forEach((drawn, name) => drawn.show(model.get("values")[name]))),
+    follow(model, ["values"], () => fields.forEach((drawn, name) => drawn.show(values()[name]))),
   ];
   return () => undo.forEach((work) => work());
 }
