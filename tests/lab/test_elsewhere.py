@@ -56,7 +56,7 @@ def test_the_panel_trains_on_ipykernel_6(notebook7: Server, page: Page) -> None:
     state(page, "stopped")
 
 
-def test_a_chinese_lab_reads_chinese_also_in_the_form_of_a_run(tmp_path: Path, page: Page) -> None:
+def test_a_chinese_lab_reads_chinese_in_the_sidebar_and_the_panel(tmp_path: Path, page: Page) -> None:
     pytest.importorskip("jupyterlab_language_pack_zh_CN", reason="Lab's Chinese language pack is not installed")
     with Server(tmp_path / "zh", "jupyterlab") as lab:
         lab.set("translation-extension/plugin", locale="zh_CN")
