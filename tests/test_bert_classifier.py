@@ -91,6 +91,18 @@ def test_frozen_layers_stay_as_the_preset_has_them_and_others_move(tmp_path: Pat
 
 
 @slow
+@pytest.mark.parametrize("preset", [False, True])
+def test_the_last_position_may_be_any(preset: bool, tmp_path: Path) -> None:
+    place = directory(tmp_path / "preset", max_position_embeddings=13) if preset else ""
+    sizes = {} if preset else TINY
+    run = BertClassifier(**(sizes | {"preset": str(place), "max_length": 13, "epochs": 1, "batch_size": 8})).train(
+        {"text": ["a good day, again and again and again"] * 20 + ["good"] * 20, "label": [*"yn"] * 20}
+    )
+    assert run.state == "completed"
+    assert len(run.predict(["again and again and again and again and again"])) == 1
+
+
+@slow
 def test_each_layers_rate_is_a_share_of_the_one_above(monkeypatch: pytest.MonkeyPatch) -> None:
     import keras
 

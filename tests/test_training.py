@@ -93,6 +93,14 @@ def test_texts_come_in_at_most_six_lengths_padded_and_masked() -> None:
             assert not ids[~mask].any()
 
 
+@pytest.mark.parametrize("longest", [1, 5, 13, 50, 59])
+def test_no_batch_is_longer_than_the_longest_text(longest: int) -> None:
+    """A network may have no position for more."""
+    texts: Any = [np.ones(1 + place % longest, "int32") for place in range(100)]
+    plan = Batches(Examples({"ids": texts}, np.zeros(100)), 16, seed=0).plan
+    assert max(length for _, length in plan) == longest
+
+
 def test_only_one_batch_of_an_epoch_is_not_full() -> None:
     sizes = [len(rows) for rows, _ in Batches(ragged(1000), 32, seed=0).plan]
     assert sorted(sizes)[1:] == [32] * (len(sizes) - 1)

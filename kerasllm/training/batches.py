@@ -112,9 +112,11 @@ def _lengths(inputs: dict[str, np.ndarray | Ragged]) -> np.ndarray | None:
 
 
 def _edges(lengths: np.ndarray, most: int) -> np.ndarray:
-    """From the longest text's length to its quarter in equal ratios: `most` padded lengths, multiples of 8.
+    """From the longest text's length to its quarter in equal ratios: `most` padded lengths, multiples of 8 but for it.
 
     Coarse on purpose: a text's length often goes with its class, and batches of one length each learn worse.
     """
-    parts = lengths.max() * 4.0 ** -np.linspace(0, 1, most)
-    return np.unique(-(-parts // 8) * 8).astype(int)
+    longest = lengths.max()
+    parts = longest * 4.0 ** -np.linspace(0, 1, most)
+    # No longer than the longest: a network may have no position for more.
+    return np.unique(np.minimum(-(-parts // 8) * 8, longest)).astype(int)
