@@ -67,7 +67,7 @@ class Batches(keras.utils.PyDataset):
     def batch(self, rows: np.ndarray, length: int) -> tuple[Any, ...]:
         """One batch; ragged inputs are padded with 0 to `length`, and `mask` (B, length) tells what is not padding."""
         count = len(rows)
-        rows = np.concatenate([rows, np.repeat(rows[:1], -count % self._parts)])
+        rows = self._filled(rows)
         inputs: dict[str, np.ndarray] = {}
         for name, values in self.examples.inputs.items():
             if isinstance(values, np.ndarray):
@@ -87,6 +87,14 @@ class Batches(keras.utils.PyDataset):
         # Losses are means over all rows: those that count make up for those that do not.
         scale = np.where(np.arange(len(rows)) < count, len(rows) / count, 0).astype("float32")
         return inputs, self.examples.targets[rows], given * scale
+
+    def _filled(self, rows: np.ndarray) -> np.ndarray:
+        """Filled up, by its own first rows again, to a number that the devices can share evenly.
+
+        Their weight is 0, but batch normalization sees them: Keras synchronizes none that takes a mask. Rows of the
+        batch itself change its mean and variance least.
+        """
+        return np.resize(rows, len(rows) + -len(rows) % self._parts)
 
     def _plan(self, order: np.ndarray) -> list[tuple[np.ndarray, int]]:
         """(rows, padded length) of each batch; what does not fill a batch moves up to the next length."""
