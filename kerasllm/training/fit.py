@@ -42,7 +42,8 @@ def train(
         examples = replace(data.training, weights=recipe.weights(data.training.targets))
         model = recipe.build(data)
         try:
-            recorder = _fit(run, writer, recipe, data, examples, model, callbacks)
+            with devices.synchronized(model):
+                recorder = _fit(run, writer, recipe, data, examples, model, callbacks)
         except StopAskedError:
             _save_model(run, model)
             writer.end("stopped", "as asked")
