@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any
@@ -257,3 +258,12 @@ def test_shades_are_the_channels_mean_and_variance() -> None:
     assert mean == pytest.approx(pixels.mean(axis=(0, 1, 2)))
     assert variance == pytest.approx(pixels.var(axis=(0, 1, 2)))
     assert shades(np.zeros((2, 4, 4, 1), "uint8")) == ([0.0], [1.0])
+
+
+def test_shades_take_no_memory_for_all_pictures_at_once() -> None:
+    pixels = np.zeros((200, 64, 64, 3), "uint8")
+    tracemalloc.start()
+    shades(pixels)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < pixels.nbytes / 10

@@ -16,9 +16,18 @@ LENGTHS = 3  # fixed lengths: each is a compilation under XLA
 class Batches(keras.utils.PyDataset):
     """What `model.fit` is fed on every backend: (inputs, targets) or (inputs, targets, weights)."""
 
-    def __init__(self, examples: Examples, batch_size: int, seed: int | None = None, *, lengths: int = LENGTHS) -> None:
+    def __init__(
+        self,
+        examples: Examples,
+        batch_size: int,
+        seed: int | None = None,
+        *,
+        lengths: int = LENGTHS,
+        rows: np.ndarray | None = None,
+    ) -> None:
         """Shuffle by `seed`; None keeps the order (of lengths, where they differ). `lengths` padded ones at most.
 
+        Of all examples, or of those numbered `rows`, which need not be copied then.
         Where devices share the work (`devices.parts`), each batch is filled up with rows of weight 0.
         """
         super().__init__()
@@ -28,12 +37,13 @@ class Batches(keras.utils.PyDataset):
         self._parts = devices.parts()
         self._lengths = _lengths(examples.inputs)
         self._most = lengths
+        self._rows = np.arange(len(examples)) if rows is None else rows
         self._looking = True
         self.begin(0)
 
     def begin(self, epoch: int, start: int = 0) -> None:
         """Turn to an epoch, and in it to batch `start` (a resumed run goes on in the middle)."""
-        order = np.arange(len(self.examples))
+        order = self._rows
         if self._seed is not None:
             order = np.random.default_rng([self._seed, epoch]).permutation(order)
         plan = self._plan(order)
@@ -100,7 +110,7 @@ class Batches(keras.utils.PyDataset):
         """(rows, padded length) of each batch; what does not fill a batch moves up to the next length."""
         if self._lengths is None:
             return [(order[place : place + self._size], 0) for place in range(0, len(order), self._size)]
-        edges = _edges(self._lengths, self._most)
+        edges = _edges(self._lengths[order], self._most)
         bucket = np.searchsorted(edges, self._lengths[order])
         plan: list[tuple[np.ndarray, int]] = []
         rest = order[:0]
