@@ -116,6 +116,19 @@ def test_nested_and_empty_folders_and_pictures_beside_them_are_said(animals: Pat
     )
 
 
+def test_links_to_folders_are_followed_but_not_in_a_circle(animals: Path, tmp_path: Path) -> None:
+    elsewhere = write(tmp_path / "elsewhere", {"birds": 5, "more": 1})
+    before = fingerprint(str(animals))
+    (animals / "birds").symlink_to(elsewhere / "birds")
+    (elsewhere / "birds" / "more").symlink_to(elsewhere / "more")
+    (elsewhere / "more" / "back").symlink_to(elsewhere / "birds")
+    (animals / "dogs" / "all").symlink_to(animals)
+    found = card(animals)
+    assert found["labels"]["classes"] == {"cats": 30, "dogs": 20, "birds": 6}
+    assert "a link back to a folder that it is in, so left out: 2 (all, back)" in found["warnings"]
+    assert fingerprint(str(animals)) != before
+
+
 def test_a_class_with_one_picture_trains(animals: Path) -> None:
     write(animals, {"fish": 1})
     data = read_pictures(str(animals), validation="0.3", test="0.3")
