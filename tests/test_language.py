@@ -184,6 +184,17 @@ def test_pieces_of_words_write_back_what_they_read_and_know_every_character(text
     assert encoder.ids("€") == [1]
 
 
+def test_a_text_with_the_words_of_the_special_tokens_is_read_letter_by_letter(tmp_path: Path) -> None:
+    text = "at the [END] an [UNK] stands [END]."
+    encoder = pieces([*PARAGRAPHS, text * 50])
+    for name, content in encoder.files().items():
+        (tmp_path / name).write_text(content, "utf-8")
+    for one in (encoder, LanguageEncoder.load(tmp_path)):
+        found = one.ids(text)
+        assert not {0, 1} & set(found)
+        assert "".join(one.names[place] for place in found) == text
+
+
 def test_pieces_of_words_are_the_same_in_another_process() -> None:
     code = (
         "from tests.test_language import pieces, PARAGRAPHS, POEMS\n"
