@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # When epochs is 0: the pictures shown in all, and the bounds of the passes that this makes.
 SHOWN, FEWEST_EPOCHS, MOST_EPOCHS = 480_000, 5, 100
+FROM_SCRATCH = ("filters", "depth", "residual", "pooling")
 
 
 class ImageClassifier(Classifier):
@@ -161,9 +162,14 @@ class ImageClassifier(Classifier):
     weight_decay: float = with_default(Classifier, "weight_decay", 0.02)
 
     @model_validator(mode="after")
-    def _sees_colours(self) -> Self:
+    def _fits_the_preset(self) -> Self:
         if self.preset and self.colours == "grey":
             raise ValueError("a preset takes pictures with colours: leave colours at auto")
+        for name in FROM_SCRATCH if self.preset else ():
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is for a network from scratch; preset {self.preset!r} has its own")
+        if self.tune and not self.preset:
+            raise ValueError("tune trains a preset's weights, and there is no preset: name one, or set tune=False")
         return self
 
     def files(self) -> dict[str, str]:
@@ -226,12 +232,12 @@ class ImageClassifier(Classifier):
             "dtype": self.policy(),
             "seed": self.seed,
         }
+        if self.preset:
+            return self._from_preset(size, classes, **head)
         if 2**self.depth > size:
             raise InputError(
                 f"depth: {self.depth} blocks halve {size} px to nothing; {size.bit_length() - 1} do, or set size"
             )
-        if self.preset:
-            return self._from_preset(size, classes, **head)
         mean, variance = shades(data.training.inputs["pixels"])
         return cnn(
             size,
