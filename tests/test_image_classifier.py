@@ -209,6 +209,16 @@ def test_a_presets_folder_is_put_to_use_and_found_again(
     assert (np.asarray(saved) == np.asarray(kernel)).all()
 
 
+def test_a_presets_folder_that_changed_has_another_fingerprint(tmp_path: Path) -> None:
+    (tmp_path / "preset").mkdir()
+    found = []
+    for content in ("one", "another"):
+        (tmp_path / "preset" / "model.weights.h5").write_text(content)
+        found.append(ImageClassifier(preset=str(tmp_path / "preset")).fingerprints())
+    assert found[0]["data"] == found[1]["data"]
+    assert found[0]["preset"] != found[1]["preset"]
+
+
 @slow
 def test_a_preset_that_does_not_fit_is_one_line(colours: Path, tmp_path: Path) -> None:
     import keras_hub

@@ -177,13 +177,16 @@ class ImageClassifier(Classifier):
         return super().files() | ({"preset": self.preset} if Path(self.preset).is_dir() and self.preset else {})
 
     def fingerprints(self, source: Any = None) -> dict[str, str]:
-        """SHA-256 of each folder's pictures; a missing one raises InputError before anything is written."""
+        """SHA-256 of each folder's pictures, and of a preset's; a missing one raises InputError first of all."""
+        from kerasllm.data import files
         from kerasllm.data.picture_folder import fingerprint
 
         if source is None and not self.data:
             raise InputError("data: name a folder that holds a folder of pictures per class, or sample:digits")
         given = {name: file for name, file in super().files().items() if name != "data" or source is None}
-        return {name: fingerprint(file) for name, file in given.items()}
+        found = {name: fingerprint(file) for name, file in given.items()}
+        preset = self.files().get("preset")
+        return found | ({"preset": files.fingerprint(preset)} if preset else {})
 
     def read(self, source: Any = None) -> Data:
         """Find, check and split the pictures; choose their size; learn the classes."""
