@@ -157,14 +157,14 @@ class LanguageModel(Recipe):
 
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
-    def outputs(self, model: keras.Model, inputs: dict[str, Any]) -> np.ndarray:
+    def outputs(self, model: keras.Model, inputs: dict[str, Any], rows: np.ndarray | None = None) -> np.ndarray:
         """The logits of what comes after each row."""
         from kerasllm.training.language import next_logits
 
-        return next_logits(model, inputs["ids"])
+        return next_logits(model, _chosen(inputs["ids"], rows))
 
     def measure(
-        self, model: keras.Model, examples: Any, truth: Sequence[Any], decoder: Any
+        self, model: keras.Model, examples: Any, truth: Sequence[Any], decoder: Any, rows: np.ndarray | None = None
     ) -> tuple[dict[str, Any], np.ndarray]:
         """Nats per character of the texts, and how varied what the model writes is."""
         import numpy as np
@@ -173,7 +173,7 @@ class LanguageModel(Recipe):
         from kerasllm.training.language import nats, written
 
         encoder = decoder.encoder
-        tokens = np.concatenate([*examples.inputs["ids"], np.zeros(1, "int32")])[: MOST + 1]
+        tokens = np.concatenate([*_chosen(examples.inputs["ids"], rows), np.zeros(1, "int32")])[: MOST + 1]
         surprise = nats(model, tokens)
         unseen = tokens[1:] == 1
         new = len({one for text in truth for one in encoder.unknown(text)})
@@ -216,6 +216,10 @@ class LanguageModel(Recipe):
 
         drawn = written(self.stepping(run.model), [0, *encoder.ids(prompt)], 1, **asked, never=[1])
         return _until_end(drawn, encoder.names)
+
+
+def _chosen(texts: Sequence[np.ndarray], rows: np.ndarray | None) -> Sequence[np.ndarray]:
+    return texts if rows is None else [texts[row] for row in rows]
 
 
 def _until_end(drawn: Iterator[np.ndarray], names: Sequence[str]) -> Iterator[str]:

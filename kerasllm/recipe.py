@@ -239,17 +239,25 @@ class Recipe(BaseModel, ABC):
         """Each training row's weight in the loss, or None."""
         return None
 
-    def outputs(self, model: keras.Model, inputs: dict[str, Any]) -> np.ndarray:
-        """What the decoder decodes: the network's outputs for encoded rows, in their order."""
+    def outputs(self, model: keras.Model, inputs: dict[str, Any], rows: np.ndarray | None = None) -> np.ndarray:
+        """What the decoder decodes: the network's outputs for encoded rows, all or those numbered `rows`."""
         from kerasllm.training import answer
 
-        return answer.outputs(model, inputs)
+        return answer.outputs(model, inputs, rows, self.batch_size)
 
     def measure(
-        self, model: keras.Model, examples: Examples, truth: Sequence[Any], decoder: Decoder
+        self,
+        model: keras.Model,
+        examples: Examples,
+        truth: Sequence[Any],
+        decoder: Decoder,
+        rows: np.ndarray | None = None,
     ) -> tuple[dict[str, Any], np.ndarray]:
-        """Scores of a finished model, and the outputs that they and the figures are drawn from."""
-        outputs = self.outputs(model, examples.inputs)
+        """Scores of a finished model, and the outputs that they and the figures are drawn from.
+
+        Of all examples, or of those numbered `rows`; `truth` is of these.
+        """
+        outputs = self.outputs(model, examples.inputs, rows)
         return self.score(truth, outputs, decoder), outputs
 
     def generate(self, run: Run, prompt: str, **options: Any) -> Iterator[str]:

@@ -9,6 +9,7 @@ from kerasllm.data import Examples
 from kerasllm.errors import needs
 
 with needs("train"):
+    from kerasllm.training import devices
     from kerasllm.training.augmentation import Augmentation, AugmentedBatches
     from kerasllm.training.batches import Batches
 
@@ -77,6 +78,22 @@ def test_a_cutout_is_one_grey_square_of_its_share_of_the_side() -> None:
         assert 0 < np.ptp(down) < 6
         assert 0 < np.ptp(across) < 6
         assert (picture[down, across] == 127).all()
+
+
+def test_rows_that_fill_a_batch_up_for_several_devices_are_changed_as_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(devices, "parts", lambda: 3)
+    found = batches(shift=0.25, flip=True, cutout=0.5)
+    sizes, counted = set(), 0
+    seen: dict[int, np.ndarray] = {}
+    for place in range(len(found.plan)):
+        inputs, targets, weights = found.batch(*found.plan[place])
+        sizes.add(len(targets) % 3)
+        counted += np.count_nonzero(weights)
+        for row, picture in zip(targets.tolist(), inputs["pixels"], strict=True):
+            assert (seen.setdefault(row, picture) == picture).all()
+    assert (sizes, counted, len(seen)) == ({0}, 50, 50)
 
 
 @pytest.mark.parametrize("side", [1, 2, 3])

@@ -125,6 +125,11 @@ def test_the_command_line_predicts_files_and_folders(
         ("--data sample:houses", "sample:houses: no column 'picture'"),
         ("--size 5000", "size: '5000' should be less than or equal to 4096"),
         ("--preset x --colours grey", "a preset takes pictures with colours: leave colours at auto"),
+        ("--preset x --filters 8", "filters is for a network from scratch; preset 'x' has its own"),
+        ("--preset x --no-residual", "residual is for a network from scratch"),
+        ("--preset x --pooling flatten", "pooling is for a network from scratch"),
+        ("--preset x --depth 2", "depth is for a network from scratch"),
+        ("--tune", "tune trains a preset's weights, and there is no preset: name one, or set tune=False"),
         ("--shift 1", "shift: '1' should be less than 1"),
         ("--test missing", "no folder {folder}/missing"),
     ],
@@ -202,6 +207,16 @@ def test_a_presets_folder_is_put_to_use_and_found_again(
     kernel = next(one for one in network.weights if one.path.endswith("kernel"))
     saved = next(one for one in whole.model.weights if one.path.endswith(kernel.path))
     assert (np.asarray(saved) == np.asarray(kernel)).all()
+
+
+def test_a_presets_folder_that_changed_has_another_fingerprint(tmp_path: Path) -> None:
+    (tmp_path / "preset").mkdir()
+    found = []
+    for content in ("one", "another"):
+        (tmp_path / "preset" / "model.weights.h5").write_text(content)
+        found.append(ImageClassifier(preset=str(tmp_path / "preset")).fingerprints())
+    assert found[0]["data"] == found[1]["data"]
+    assert found[0]["preset"] != found[1]["preset"]
 
 
 @slow

@@ -13,7 +13,7 @@ import pytest
 
 from kerasllm.data import Data
 from kerasllm.data.card import render
-from kerasllm.data.language import language_card, read_language
+from kerasllm.data.language import SHINGLE, known, language_card, read_language
 from kerasllm.encoders import LanguageEncoder, NextToken, load
 from kerasllm.errors import InputError
 from kerasllm.evaluate import variety
@@ -68,6 +68,43 @@ def test_a_test_file_keeps_its_texts_out_of_the_training() -> None:
     assert data.test
     assert len(data.test) > 1000
     assert len(data.train) == 50
+
+
+@pytest.mark.parametrize("name", ["validation", "test"])
+def test_the_training_text_again_is_no_test(name: str, plain: Path) -> None:
+    (plain.parent / "again.txt").write_text(plain.read_text("utf-8").replace("\n", "\r\n ") + "\n", "utf-16")
+    with pytest.raises(InputError, match=rf"^{name}: again.txt is the text to train on, book.txt, again; name another"):
+        read(str(plain), **{name: str(plain.parent / "again.txt")})
+    with pytest.raises(InputError, match="every text is in the validation or test file too"):
+        read({"text": ["good day"]}, test=rows(plain.parent / "rows.csv", ["good day", "bad day"]))
+
+
+def rows(path: Path, texts: list[str]) -> str:
+    path.write_text("\n".join(["text", *texts]), "utf-8")
+    return str(path)
+
+
+def test_what_of_the_test_text_stands_in_the_training_text_is_noted(plain: Path) -> None:
+    draw = np.random.default_rng(0)
+    new = "".join(draw.choice(list("abcdefg "), 6000))
+    (plain.parent / "test.txt").write_text(f"{new[:3000]} {plain.read_text('utf-8')[1000:2000]} {new[3000:]}", "utf-8")
+    card = read(str(plain), test=str(plain.parent / "test.txt")).card
+    assert card["test_known"] == pytest.approx(1000 / 7000, abs=0.03)
+    assert "% of the test text stands in the training text too, letter for letter" in render(card)
+    table = {"text": [*plain.read_text("utf-8").split("\n\n"), "more"]}
+    assert read(table, test=str(plain.parent / "test.txt")).card["test_known"] > 0.1
+    (plain.parent / "test.txt").write_text(new, "utf-8")
+    card = read(str(plain), test=str(plain.parent / "test.txt"), validation="0.1").card
+    assert (card["test_known"], card["validation_known"]) == (0, 0)
+    assert "letter for letter" not in render(card)
+
+
+def test_known_pieces_are_found_at_any_place_and_over_long_texts() -> None:
+    text = "".join(np.random.default_rng(1).choice([*"天地玄黄宇宙洪荒ab😀"], 1_200_000))
+    for start in (0, 77, (1 << 20) - 300, len(text) - SHINGLE * 5):
+        assert known([text[start : start + SHINGLE * 5]], [text]) == 1
+    assert known([text[::-1][:9000]], [text]) == 0
+    assert known(["short"], ["short"]) == known([""], [text]) == 0
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
@@ -145,6 +182,17 @@ def test_pieces_of_words_write_back_what_they_read_and_know_every_character(text
     assert len(encoder.ids(texts[0])) < len(texts[0]) / 2
     assert encoder.unknown("€") == ["€"]
     assert encoder.ids("€") == [1]
+
+
+def test_a_text_with_the_words_of_the_special_tokens_is_read_letter_by_letter(tmp_path: Path) -> None:
+    text = "at the [END] an [UNK] stands [END]."
+    encoder = pieces([*PARAGRAPHS, text * 50])
+    for name, content in encoder.files().items():
+        (tmp_path / name).write_text(content, "utf-8")
+    for one in (encoder, LanguageEncoder.load(tmp_path)):
+        found = one.ids(text)
+        assert not {0, 1} & set(found)
+        assert "".join(one.names[place] for place in found) == text
 
 
 def test_pieces_of_words_are_the_same_in_another_process() -> None:

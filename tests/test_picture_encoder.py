@@ -199,6 +199,13 @@ def test_a_large_jpeg_shrinks_to_nearly_the_same_pixels_as_whole() -> None:
     assert abs(found - pixels(large, 16)).max() < 12
 
 
+def test_the_callers_own_picture_stays_as_large_as_it_is(tmp_path: Path) -> None:
+    Image.new("RGB", (800, 800), RED).save(tmp_path / "a.jpg")
+    image = Image.open(tmp_path / "a.jpg")
+    pixels(image)
+    assert image.size == (800, 800)
+
+
 def test_rows_come_in_many_forms() -> None:
     encoder = PictureEncoder(8, 3)
     array = np.zeros((5, 6, 6, 3), "uint8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,19 @@ def test_nested_and_empty_folders_and_pictures_beside_them_are_said(animals: Pat
         "in a folder inside a class's, and counted to the class: 2 (cats/more/050.png, cats/more/051.png)"
         in (found["warnings"])
     )
+
+
+def test_links_to_folders_are_followed_but_not_in_a_circle(animals: Path, tmp_path: Path) -> None:
+    elsewhere = write(tmp_path / "elsewhere", {"birds": 5, "more": 1})
+    before = fingerprint(str(animals))
+    (animals / "birds").symlink_to(elsewhere / "birds")
+    (elsewhere / "birds" / "more").symlink_to(elsewhere / "more")
+    (elsewhere / "more" / "back").symlink_to(elsewhere / "birds")
+    (animals / "dogs" / "all").symlink_to(animals)
+    found = card(animals)
+    assert found["labels"]["classes"] == {"cats": 30, "dogs": 20, "birds": 6}
+    assert "a link back to a folder that it is in, so left out: 2 (all, back)" in found["warnings"]
+    assert fingerprint(str(animals)) != before
 
 
 def test_a_class_with_one_picture_trains(animals: Path) -> None:
@@ -257,3 +271,12 @@ def test_shades_are_the_channels_mean_and_variance() -> None:
     assert mean == pytest.approx(pixels.mean(axis=(0, 1, 2)))
     assert variance == pytest.approx(pixels.var(axis=(0, 1, 2)))
     assert shades(np.zeros((2, 4, 4, 1), "uint8")) == ([0.0], [1.0])
+
+
+def test_shades_take_no_memory_for_all_pictures_at_once() -> None:
+    pixels = np.zeros((200, 64, 64, 3), "uint8")
+    tracemalloc.start()
+    shades(pixels)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < pixels.nbytes / 10

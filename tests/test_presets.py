@@ -201,6 +201,26 @@ def test_stored_numbers_come_out_as_they_went_in(tmp_path: Path) -> None:
         (lambda place: (place / "vocab.txt").unlink(), "neither tokenizer.json nor vocab.txt"),
         (lambda place: (place / "vocab.txt").write_text("a\nb\n"), "the vocabulary has no [UNK]"),
         (lambda place: (place / "tokenizer.json").write_text("{}"), "does not tell 'model'"),
+        (lambda place: (place / "vocab.txt").write_bytes("[UNK]\n天气\n".encode("gbk")), "is no text in UTF-8"),
+        (
+            lambda place: (place / "tokenizer.json").write_text('{"model": {"type": "New"}}'),
+            "is no tokenizer that can be",
+        ),
+        (lambda place: (place / "tokenizer_config.json").write_text('{"do_lower_case": null}'), "lowercase to None"),
+        (lambda place: rewrite(place, num_hidden_layers=None), "num_hidden_layers: None is no positive whole number"),
+        (lambda place: rewrite(place, hidden_size="12"), "hidden_size: '12' is no positive whole number"),
+        (lambda place: rewrite(place, num_attention_heads=5), "5 heads do not divide the width 12"),
+        (lambda place: rewrite(place, hidden_act=None), "hidden_act: 'None'"),
+        (lambda place: rewrite(place, layer_norm_eps=None), "layer_norm_eps: None is no number"),
+        (lambda place: rewrite(place, model_type=["bert"]), "a model of type ['bert']"),
+        (lambda place: rewrite(place, model_type="roberta", pad_token_id=None), "pad_token_id: None is no whole"),
+        (lambda place: rewrite(place, model_type="roberta", pad_token_id=30), "leaves no position for a token"),
+        (lambda place: keras_hub_config(place, num_layers=None), "num_layers: None is no positive whole number"),
+        (lambda place: keras_hub_config(place, num_heads=5), "5 heads do not divide the width 12"),
+        (
+            lambda place: (place / "config.json").write_text('{"class_name": "BertBackbone", "config": 1}'),
+            "config: 1 is",
+        ),
         (lambda place: (place / "model.safetensors").unlink(), "has no model.safetensors"),
         (lambda place: cut(place / "model.safetensors", 1000), "no whole safetensors file"),
         (lambda place: cut(place / "model.safetensors", -9), "no whole safetensors file"),
@@ -224,6 +244,16 @@ def load(place: Path) -> None:
 
 def rewrite(place: Path, **change: Any) -> None:
     (place / "config.json").write_text(json.dumps(CONFIG | change))
+
+
+def keras_hub_config(place: Path, **change: Any) -> None:
+    """Make it a KerasHub directory with a vocabulary."""
+    names = {"num_layers": 3, "hidden_dim": 12, "num_heads": 3, "intermediate_dim": 20, "max_sequence_length": 24}
+    told = {"class_name": "BertBackbone", "config": {"vocabulary_size": len(VOCABULARY)} | names | change}
+    (place / "config.json").write_text(json.dumps(told))
+    (place / "tokenizer.json").write_text("{}")
+    (place / "assets" / "tokenizer").mkdir(parents=True)
+    (place / "vocab.txt").rename(place / "assets" / "tokenizer" / "vocabulary.txt")
 
 
 def cut(path: Path, size: int) -> None:
@@ -375,6 +405,26 @@ def test_a_trained_encoder_goes_to_a_keras_hub_preset_and_back(settings: dict[st
             assert np.asarray(theirs(text)).tolist() == mine.encode(text, add_special_tokens=False).ids
     with pytest.raises(InputError, match="is not empty"):
         save_to_preset(run, saved)
+
+
+@slow
+@pytest.mark.parametrize("normalizer", [None, {"type": "Sequence", "normalizers": [{"type": "Lowercase"}]}], ids=str)
+def test_a_wordpiece_with_another_normalizer_is_saved_for_kerasllm_only(normalizer: Any, tmp_path: Path) -> None:
+    pytest.importorskip("keras_hub", reason="the train extra is not installed")
+    from kerasllm.presets import save_to_preset
+    from kerasllm.recipes.bert_classifier import BertClassifier
+
+    place = directory(tmp_path / "preset")
+    told = json.loads(word_piece(VOCABULARY, lowercase=True).to_str()) | {"normalizer": normalizer}
+    (place / "tokenizer.json").write_text(json.dumps(told))
+    rows = {"text": ["good weather", "bad day"] * 10, "label": ["yes", "no"] * 10}
+    run = BertClassifier(preset=str(place), max_length=12, epochs=1).train(rows)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file is a file; choose a folder"):
+        save_to_preset(run, tmp_path / "file")
+    saved = save_to_preset(run, tmp_path / "saved")
+    assert find(str(saved)).tokenizer().to_str() == find(str(place)).tokenizer().to_str()
+    assert not (saved / "tokenizer.json").exists()
 
 
 def test_finding_and_reading_a_preset_imports_no_keras(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.slow
 keras = pytest.importorskip("keras", reason="the train extra is not installed")
 
 from kerasllm.data import Examples  # noqa: E402
+from kerasllm.training import answer, checkpoint, fit  # noqa: E402
 from kerasllm.training import batches as batching  # noqa: E402
-from kerasllm.training import checkpoint, fit  # noqa: E402
 from kerasllm.training.batches import Batches  # noqa: E402
 from kerasllm.training.optimizers import LearningRate, optimizer  # noqa: E402
 from kerasllm.training.recorder import Recorder  # noqa: E402
@@ -91,6 +91,27 @@ def test_texts_come_in_at_most_six_lengths_padded_and_masked() -> None:
             assert (ids[mask] == text).all()
             assert mask.sum() == len(text)
             assert not ids[~mask].any()
+
+
+def test_large_pictures_are_answered_as_few_at_a_time_as_they_were_trained() -> None:
+    def at_once(side: int, trained: int) -> int:
+        return answer._at_once({"pixels": np.empty((9, side, side, 3), "uint8")}, trained)
+
+    assert at_once(28, 4) == answer.ROWS
+    assert at_once(224, 8) == 8
+    assert at_once(224, 5000) == answer.PIXELS // 224**2
+    assert at_once(4096, 64) == 1
+
+
+def test_rows_are_answered_by_number_without_a_copy_of_them() -> None:
+    ids = keras.Input((None,), name="ids", dtype="int32")
+    mask = keras.Input((None,), name="mask", dtype="bool")
+    model = keras.Model({"ids": ids, "mask": mask}, keras.ops.max(ids, axis=1, keepdims=True))
+    inputs = ragged().inputs
+    whole = answer.outputs(model, inputs)
+    assert whole[:, 0].tolist() == [row.max() for row in inputs["ids"]]
+    for rows in (np.array([99, 0, 50]), np.arange(0, 100, 7)):
+        assert (answer.outputs(model, inputs, rows) == whole[rows]).all()
 
 
 @pytest.mark.parametrize("longest", [1, 5, 13, 50, 59])

@@ -1,19 +1,26 @@
-"""Train on one virtual CPU device and on two: `python -m tests.two_devices RUNS FILE` -> a line of JSON."""
+"""Train on one virtual CPU device and on two: `python -m tests.two_devices RUNS FILE RECIPE` -> a line of JSON."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from typing import Any
 
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"  # JAX's, read at its import
 
 from kerasllm.training import devices
 
-from kerasllm.recipes.text_classifier import TextClassifier  # isort: skip
+from kerasllm.recipes import find  # isort: skip
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "bert_classifier": {"depth": 1, "width": 8, "heads": 2, "max_length": 13},
+    "image_classifier": {"filters": 4, "depth": 1, "flip": True, "cutout": 0.3},
+    "text_classifier": {},
+}
 
 
-def main(runs: str, file: str) -> None:
+def main(runs: str, file: str, name: str) -> None:
     if devices.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -22,9 +29,10 @@ def main(runs: str, file: str) -> None:
     found = []
     for count in (1, 2):
         devices.gpus = lambda count=count: [f"cpu:{place}" for place in range(count)]
-        recipe = TextClassifier(
-            data=file, device="gpus", batch_size=7, epochs=2, validation="0.2", dropout=0.0, class_weights="balanced"
-        )
+        recipe = find(name)(
+            **SETTINGS[name], data=file, device="gpus", batch_size=7, epochs=2, validation="0.2", dropout=0.0,
+            class_weights="balanced",
+        )  # fmt: skip
         run = recipe.train(runs=runs, name=f"on-{count}")
         found.append({"epochs": run.epochs, "scores": run.scores, "devices": run.sessions[0]["devices"]})
     print(json.dumps(found))

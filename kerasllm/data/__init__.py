@@ -49,14 +49,6 @@ class Examples:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def take(self, rows: np.ndarray) -> Examples:
-        """These rows only, in this order."""
-        inputs = {
-            name: values[rows] if isinstance(values, np.ndarray) else [values[row] for row in rows]
-            for name, values in self.inputs.items()
-        }
-        return Examples(inputs, self.targets[rows], None if self.weights is None else self.weights[rows])
-
 
 @dataclass(frozen=True)
 class Data:

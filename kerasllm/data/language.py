@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from kerasllm.data import Data, Rows
 from kerasllm.data.card import Notes, describe_lengths
 from kerasllm.data.files import read, read_text
@@ -15,6 +17,8 @@ from kerasllm.errors import InputError
 
 FEWEST = 200  # characters to train on
 TABLES = (".csv", ".tsv", ".parquet", ".pq")
+SHINGLE = 128  # characters: so many in a row are not equal by chance; a power of 2
+NOTED = 0.01  # share of the held-out text
 CUTS = ("\n\n", "\n", " ")  # where one long text is cut, the best first
 
 
@@ -48,14 +52,30 @@ def read_language(
     others = {name: _texts(file, text, notes, f", in the {name} file") for name, file in files.items()}
     keys = [" ".join(one.split()) for one in found.texts]
     card = _card(found, keys)
+    other_keys = {name: {" ".join(one.split()) for one in other.texts} for name, other in others.items()}
     if found.whole:
+        if equal := [name for name, held_out in other_keys.items() if keys[0] in held_out]:
+            raise InputError(
+                f"{equal[0]}: {others[equal[0]].source} is the text to train on, {found.source}, again; "
+                "name another, or a share such as 0.2"
+            )
         parts = _cut(found.texts[0], shares, notes)
     else:
-        other_keys = {name: {" ".join(one.split()) for one in other.texts} for name, other in others.items()}
         kept = not_elsewhere(keys, found.places, other_keys, "texts", notes)
+        if not kept:
+            raise InputError(
+                f"{found.source}: every text is in the validation or test file too; none is left to train on"
+            )
         rows = divide(kept, keys, [0] * len(keys), shares, seed, notes)
         parts = {name: [found.texts[row] for row in rows[name]] for name in rows}
     parts |= {name: other.texts for name, other in others.items()}
+    for name in ("validation", "test"):
+        # Rows are compared whole, and left out of the training; a text is compared piece by piece.
+        if parts[name] and (found.whole or (name in others and others[name].whole)):
+            share = known(parts[name], parts["train"])
+            card[f"{name}_known"] = round(share, 4)
+            if share >= NOTED:
+                notes.warn(f"{share:.0%} of the {name} text stands in the training text too, letter for letter")
     _check(parts["train"], found.source)
     train, *held = (Rows(texts, texts) for texts in (parts["train"], parts["validation"], parts["test"]))
     encoder = fit(train.features)
@@ -116,6 +136,35 @@ def _cut(text: str, shares: dict[str, float], notes: Notes) -> dict[str, list[st
     if any(shares.values()):
         notes.warn("one text: its end is held out, cut between paragraphs (lines, words) where it has them")
     return parts
+
+
+def known(held_out: Sequence[str], train: Sequence[str]) -> float:
+    """Share of the held-out text, cut into pieces of SHINGLE characters, that stands somewhere in the training text.
+
+    White space counts as one space, and a rest shorter than a piece does not count.
+    """
+    pieces = _shingles(held_out)[::SHINGLE]
+    wanted = np.unique(pieces)
+    found = np.zeros(len(wanted), bool)
+    text = " ".join(" ".join(train).split())
+    step = 1 << 20  # characters at a time: each needs eight bytes and more
+    for start in range(0, len(text), step):
+        some = _shingles([text[start : start + step + SHINGLE - 1]])
+        found |= np.isin(wanted, some)
+    return float(found[np.searchsorted(wanted, pieces)].mean()) if len(pieces) else 0.0
+
+
+def _shingles(texts: Sequence[str]) -> np.ndarray:
+    """A number for each SHINGLE characters in a row, equal for equal ones."""
+    text = " ".join(" ".join(texts).split())
+    found = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "u4").astype("u8")
+    width, factor = 1, 0x9E3779B97F4A7C15  # odd, with its bits well mixed
+    while width < SHINGLE and len(found) > width:
+        # Two neighbours of `width` make one of twice that; numbers go round at 2**64.
+        found = found[:-width] * np.uint64(factor) + found[width:]
+        found ^= found >> np.uint64(29)
+        width, factor = 2 * width, factor * factor % 2**64
+    return found if width == SHINGLE else found[:0]
 
 
 def _near(text: str, place: int) -> int:

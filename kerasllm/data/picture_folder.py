@@ -82,19 +82,28 @@ def fingerprint(source: str) -> str:
 
 
 def walk(folder: Path, notes: Notes) -> list[tuple[Path, str]]:
-    """Every picture file below a folder and its path in there, in the order of those; the rest is noted."""
+    """Every picture file below a folder and its path in there, in the order of those; the rest is noted.
+
+    Links to folders are followed, but not one that leads back to a folder it is in.
+    """
     found: list[tuple[Path, str]] = []
     hidden: list[str] = []
     strange: list[str] = []
-    for place, folders, names in os.walk(folder):
+    loops: list[str] = []
+    above = {str(folder): {os.path.realpath(folder)}}  # the folders that each folder is in, and itself
+    for place, folders, names in os.walk(folder, followlinks=True):
         hidden += [name for name in (*folders, *names) if _is_hidden(name)]
-        folders[:] = [name for name in folders if not _is_hidden(name)]
+        entered = {name: os.path.realpath(os.path.join(place, name)) for name in folders if not _is_hidden(name)}
+        loops += [name for name, real in entered.items() if real in above[place]]
+        folders[:] = [name for name, real in entered.items() if real not in above[place]]
+        above |= {os.path.join(place, name): above[place] | {entered[name]} for name in folders}
         for path in (Path(place, name) for name in names if not _is_hidden(name)):
             if path.suffix.lower() in SUFFIXES:
                 found.append((path, path.relative_to(folder).as_posix()))
             else:
                 strange.append(path.relative_to(folder).as_posix())
     _note(notes, "hidden, so left out", hidden)
+    _note(notes, "a link back to a folder that it is in, so left out", sorted(loops))
     _note(notes, "no picture by its name, so left out", strange)
     return sorted(found, key=lambda pair: pair[1])
 

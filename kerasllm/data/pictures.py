@@ -93,10 +93,11 @@ def shades(pixels: np.ndarray) -> tuple[list[float], list[float]]:
     """Mean and variance of each channel, over at most MEASURED pictures."""
     some = pixels[:: max(1, len(pixels) // MEASURED)]
     levels = np.arange(256.0)
-    shares = [
-        np.bincount(some[..., channel].ravel(), minlength=256) / some[..., 0].size
-        for channel in range(pixels.shape[-1])
-    ]
+    counts = np.zeros((pixels.shape[-1], 256), "int64")
+    for picture in some:  # not all at once: counting widens each pixel to eight bytes
+        for channel, count in enumerate(counts):
+            count += np.bincount(picture[..., channel].ravel(), minlength=256)
+    shares = counts / some[..., 0].size
     mean = [float(share @ levels) for share in shares]
     variance = [float(share @ (levels - middle) ** 2) for share, middle in zip(shares, mean, strict=True)]
     return mean, [max(one, 1.0) for one in variance]  # pictures of one shade

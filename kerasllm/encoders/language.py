@@ -32,6 +32,8 @@ class LanguageEncoder:
 
     def __init__(self, tokenizer: Tokenizer, column: str, kind: str, unseen: float):
         self.tokenizer, self.column, self.kind, self.unseen = tokenizer, column, kind, unseen
+        # A text that holds the word [END] means these letters; tokenizer.json does not keep this setting.
+        self.tokenizer.encode_special_tokens = True
         self.vocabulary: dict[str, int] = tokenizer.get_vocab()
         self.names = sorted(self.vocabulary, key=self.vocabulary.__getitem__)
 

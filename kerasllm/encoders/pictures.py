@@ -125,7 +125,8 @@ class PictureEncoder:
         """One picture's (size, size, channels); UnreadableError says why there are none."""
         image = opened(picture)
         try:
-            image.draft(None, (4 * self.size, 4 * self.size))  # a large JPEG need not be unpacked whole
+            if image is not picture:  # one that we opened: the caller's own must stay as large as it is
+                image.draft(None, (4 * self.size, 4 * self.size))  # a large JPEG need not be unpacked whole
             image = _plain(ImageOps.exif_transpose(image), self.channels)
             square = (self.size, self.size)
             if self.fit == "crop":

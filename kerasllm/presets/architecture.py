@@ -50,7 +50,7 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise InputError(f"preset: {path.parent} has no {path.name}") from None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"preset: {path} is no JSON: {error}") from None
     if not isinstance(content, dict):
         raise InputError(f"preset: {path} holds no JSON object")
@@ -62,6 +62,45 @@ def setting(config: Mapping[str, Any], name: str, path: Path) -> Any:
     if name not in config:
         raise InputError(f"preset: {path} does not tell {name!r}; is it of an encoder of BERT's kind?")
     return config[name]
+
+
+def count(config: Mapping[str, Any], name: str, path: Path) -> int:
+    """A setting of config.json that is a positive whole number."""
+    value = setting(config, name, path)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InputError(f"preset: {path}, {name}: {value!r} is no positive whole number")
+    return value
+
+
+def checked(sizes: Architecture, path: Path) -> Architecture:
+    """The sizes, after a look whether a network can have them."""
+    if sizes.width % sizes.heads:
+        raise InputError(f"preset: {path}: {sizes.heads} heads do not divide the width {sizes.width}")
+    if sizes.positions < 1:
+        raise InputError(f"preset: {path} leaves no position for a token")
+    return sizes
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """A tokenizer.json, as `tokenizers` or transformers saves it."""
+    setting(read_json(path), "model", path)
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # `tokenizers` raises nothing narrower
+        reason = " ".join(str(error).split())
+        raise InputError(f"preset: {path} is no tokenizer that can be read: {reason[:120]}") from error
+
+
+def read_vocabulary(path: Path, *, lowercase: Any, strip_accents: Any) -> Tokenizer:
+    """BERT's tokenizer from a file with a token per line, and the settings that a JSON file beside it tells."""
+    for name, value in (("lowercase", lowercase), ("strip_accents", strip_accents)):
+        if not (isinstance(value, bool) or (name == "strip_accents" and value is None)):
+            raise InputError(f"preset: {path.parent} sets {name} to {value!r}, neither true nor false")
+    try:
+        lines = path.read_text("utf-8").rstrip("\n").split("\n")
+    except (OSError, UnicodeDecodeError):
+        raise InputError(f"preset: {path} is no text in UTF-8; save it as UTF-8") from None
+    return word_piece(lines, lowercase=lowercase, strip_accents=strip_accents)
 
 
 def fitting(tokenizer: Tokenizer, sizes: Architecture, path: Path) -> Tokenizer:

@@ -12,7 +12,16 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from kerasllm.errors import InputError, did_you_mean
-from kerasllm.presets.architecture import Architecture, fitting, read_json, setting, word_piece
+from kerasllm.presets.architecture import (
+    Architecture,
+    checked,
+    count,
+    fitting,
+    read_json,
+    read_tokenizer,
+    read_vocabulary,
+    setting,
+)
 
 # The first position of RoBERTa's kind is the one after the padding's id.
 SHIFTED = {"roberta", "xlm-roberta", "camembert"}
@@ -32,23 +41,29 @@ class HuggingFace:
         self._path = place / "config.json"
         self._config = read_json(self._path)
         kind = setting(self._config, "model_type", self._path)
-        if kind not in KINDS:
+        if kind not in sorted(KINDS):
             raise InputError(f"preset: {place} holds a model of type {kind!r}, not one of {', '.join(sorted(KINDS))}")
         if self._config.get("position_embedding_type", "absolute") != "absolute":
             raise InputError(f"preset: {place} has relative positions, which are not supported")
-        self._shift = self._config.get("pad_token_id", 1) + 1 if kind in SHIFTED else 0
+        padding = self._config.get("pad_token_id", 1)
+        if kind in SHIFTED and not isinstance(padding, int):
+            raise InputError(f"preset: {self._path}, pad_token_id: {padding!r} is no whole number")
+        self._shift = padding + 1 if kind in SHIFTED else 0
 
     @cached_property
     def architecture(self) -> Architecture:
         """As config.json tells."""
 
         def told(name: str) -> int:
-            return int(setting(self._config, name, self._path))
+            return count(self._config, name, self._path)
 
-        activation = setting(self._config, "hidden_act", self._path)
+        activation = str(setting(self._config, "hidden_act", self._path))
         if activation not in ACTIVATIONS:
             raise InputError(f"preset: {self._path}, hidden_act: {activation!r}{did_you_mean(activation, ACTIVATIONS)}")
-        return Architecture(
+        epsilon = self._config.get("layer_norm_eps", 1e-12)
+        if not isinstance(epsilon, (int, float)):
+            raise InputError(f"preset: {self._path}, layer_norm_eps: {epsilon!r} is no number")
+        sizes = Architecture(
             vocabulary_size=told("vocab_size"),
             depth=told("num_hidden_layers"),
             width=told("hidden_size"),
@@ -56,15 +71,15 @@ class HuggingFace:
             feedforward=told("intermediate_size"),
             positions=told("max_position_embeddings") - self._shift,
             activation=ACTIVATIONS[activation],
-            epsilon=float(self._config.get("layer_norm_eps", 1e-12)),
+            epsilon=float(epsilon),
         )
+        return checked(sizes, self._path)
 
     def tokenizer(self) -> Tokenizer:
         """From tokenizer.json, else from vocab.txt with the case that tokenizer_config.json tells."""
         path = self.place / "tokenizer.json"
         if path.exists():
-            setting(read_json(path), "model", path)
-            tokenizer = Tokenizer.from_file(str(path))
+            tokenizer = read_tokenizer(path)
             tokenizer.no_truncation()
             tokenizer.no_padding()
             return fitting(tokenizer, self.architecture, path)
@@ -76,10 +91,8 @@ class HuggingFace:
             )
         settings = self.place / "tokenizer_config.json"
         told = read_json(settings) if settings.exists() else {}
-        tokenizer = word_piece(
-            path.read_text("utf-8").rstrip("\n").split("\n"),
-            lowercase=told.get("do_lower_case", True),
-            strip_accents=told.get("strip_accents"),
+        tokenizer = read_vocabulary(
+            path, lowercase=told.get("do_lower_case", True), strip_accents=told.get("strip_accents")
         )
         return fitting(tokenizer, self.architecture, path)
 

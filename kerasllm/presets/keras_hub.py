@@ -19,7 +19,16 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from kerasllm.errors import InputError, needs
-from kerasllm.presets.architecture import Architecture, fitting, read_json, setting, word_piece
+from kerasllm.presets.architecture import (
+    Architecture,
+    checked,
+    count,
+    fitting,
+    read_json,
+    read_tokenizer,
+    read_vocabulary,
+    setting,
+)
 
 KINDS = {  # activation, epsilon
     "BertBackbone": ("gelu_tanh", 1e-12),
@@ -45,8 +54,10 @@ class KerasHub:
         path = place / "config.json"
         config = read_json(path)
         self._kind, self._config = config["class_name"], setting(config, "config", path)
-        if self._kind not in KINDS:
+        if self._kind not in list(KINDS):
             raise InputError(f"preset: {place} holds a {self._kind}, not one of {', '.join(KINDS)}")
+        if not isinstance(self._config, dict):
+            raise InputError(f"preset: {path}, config: {self._config!r} is no JSON object")
 
     @staticmethod
     def is_at(place: Path) -> bool:
@@ -57,11 +68,13 @@ class KerasHub:
     def architecture(self) -> Architecture:
         """As config.json tells, and as the backbone's class computes."""
 
+        path = self.place / "config.json"
+
         def told(name: str) -> int:
-            return int(setting(self._config, name, self.place / "config.json"))
+            return count(self._config, name, path)
 
         activation, epsilon = KINDS[self._kind]
-        return Architecture(
+        sizes = Architecture(
             vocabulary_size=told("vocabulary_size"),
             depth=told("num_layers"),
             width=told("hidden_dim"),
@@ -71,20 +84,22 @@ class KerasHub:
             activation=activation,
             epsilon=epsilon,
         )
+        return checked(sizes, path)
 
     def tokenizer(self) -> Tokenizer:
         """The exact one that `save_to_preset` wrote, else WordPiece with the directory's vocabulary and settings."""
         path = self.place / EXACT
         if path.exists():
-            return Tokenizer.from_file(str(path))
+            return fitting(read_tokenizer(path), self.architecture, path)
         path = self.place / "assets" / "tokenizer" / "vocabulary.txt"
         if not path.exists():
             raise InputError(f"preset: {self.place} has no WordPiece vocabulary ({path}); use a Hugging Face directory")
-        told = read_json(self.place / "tokenizer.json").get("config", {})
-        tokenizer = word_piece(
-            path.read_text("utf-8").rstrip("\n").split("\n"),
-            lowercase=told.get("lowercase", False),
-            strip_accents=told.get("strip_accents", False),
+        settings = self.place / "tokenizer.json"
+        told = read_json(settings).get("config", {})
+        if not isinstance(told, dict):
+            raise InputError(f"preset: {settings}, config: {told!r} is no JSON object")
+        tokenizer = read_vocabulary(
+            path, lowercase=told.get("lowercase", False), strip_accents=told.get("strip_accents", False)
         )
         return fitting(tokenizer, self.architecture, path)
 

@@ -26,7 +26,7 @@ def save_to_preset(run: Run, folder: str | Path) -> Path:
     `keras_hub.models.Backbone.from_preset(folder)` then gives the same last hidden states, and `preset=folder` trains
     on from them. The classifying head is not part of it: it stays in the run's model.keras. The backbone is the one
     that computes the same (see above), so an exact GELU makes it a DistilBertBackbone. A tokenizer other than
-    WordPiece is saved for kerasllm only, since KerasHub's Tokenizer cannot read it.
+    WordPiece with BERT's normalizer is saved for kerasllm only, since KerasHub's Tokenizer cannot say the same.
     """
     with needs("train"):
         from kerasllm import backend  # noqa: F401  (first: the quiet way to import Keras)
@@ -36,6 +36,8 @@ def save_to_preset(run: Run, folder: str | Path) -> Path:
     if not (run.path / "tokens.json").exists():
         raise InputError(f"{run.name} is a run of {run.asked['recipe']}, which has no encoder to save as a preset")
     place = Path(folder)
+    if place.exists() and not place.is_dir():
+        raise InputError(f"{place} is a file; choose a folder")
     if place.exists() and any(place.iterdir()):
         raise InputError(f"{place} is not empty; choose another folder")
     sizes = _sizes(run.model)
@@ -95,6 +97,8 @@ def _save_tokenizer(keras_hub: Any, kind: str, tokenizer: Tokenizer, place: Path
     special = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}
     maker = getattr(keras_hub.models, kind.replace("Backbone", "Tokenizer"))
     if told["model"]["type"] != "WordPiece" or not special <= vocabulary.keys() or kind.startswith(("Rob", "XLM")):
+        return
+    if (told["normalizer"] or {}).get("type") != "BertNormalizer":  # KerasHub's has no other
         return
     lowercase = told["normalizer"]["lowercase"]
     accents = told["normalizer"]["strip_accents"]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # When epochs is 0: the pictures shown in all, and the bounds of the passes that this makes.
 SHOWN, FEWEST_EPOCHS, MOST_EPOCHS = 480_000, 5, 100
+FROM_SCRATCH = ("filters", "depth", "residual", "pooling")
 
 
 class ImageClassifier(Classifier):
@@ -161,9 +162,14 @@ class ImageClassifier(Classifier):
     weight_decay: float = with_default(Classifier, "weight_decay", 0.02)
 
     @model_validator(mode="after")
-    def _sees_colours(self) -> Self:
+    def _fits_the_preset(self) -> Self:
         if self.preset and self.colours == "grey":
             raise ValueError("a preset takes pictures with colours: leave colours at auto")
+        for name in FROM_SCRATCH if self.preset else ():
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} is for a network from scratch; preset {self.preset!r} has its own")
+        if self.tune and not self.preset:
+            raise ValueError("tune trains a preset's weights, and there is no preset: name one, or set tune=False")
         return self
 
     def files(self) -> dict[str, str]:
@@ -171,13 +177,16 @@ class ImageClassifier(Classifier):
         return super().files() | ({"preset": self.preset} if Path(self.preset).is_dir() and self.preset else {})
 
     def fingerprints(self, source: Any = None) -> dict[str, str]:
-        """SHA-256 of each folder's pictures; a missing one raises InputError before anything is written."""
+        """SHA-256 of each folder's pictures, and of a preset's; a missing one raises InputError first of all."""
+        from kerasllm.data import files
         from kerasllm.data.picture_folder import fingerprint
 
         if source is None and not self.data:
             raise InputError("data: name a folder that holds a folder of pictures per class, or sample:digits")
         given = {name: file for name, file in super().files().items() if name != "data" or source is None}
-        return {name: fingerprint(file) for name, file in given.items()}
+        found = {name: fingerprint(file) for name, file in given.items()}
+        preset = self.files().get("preset")
+        return found | ({"preset": files.fingerprint(preset)} if preset else {})
 
     def read(self, source: Any = None) -> Data:
         """Find, check and split the pictures; choose their size; learn the classes."""
@@ -226,12 +235,12 @@ class ImageClassifier(Classifier):
             "dtype": self.policy(),
             "seed": self.seed,
         }
+        if self.preset:
+            return self._from_preset(size, classes, **head)
         if 2**self.depth > size:
             raise InputError(
                 f"depth: {self.depth} blocks halve {size} px to nothing; {size.bit_length() - 1} do, or set size"
             )
-        if self.preset:
-            return self._from_preset(size, classes, **head)
         mean, variance = shades(data.training.inputs["pixels"])
         return cnn(
             size,

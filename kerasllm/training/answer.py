@@ -15,6 +15,7 @@ from kerasllm.training.batches import Batches
 
 ROWS = 256  # in one batch, at most
 CELLS = 1 << 15  # places for ids in one batch, at most: attention needs memory for each
+PIXELS = 1 << 21  # in one batch, at most: convolutions keep many numbers for each
 
 
 def load_model(run: Run) -> keras.Model:
@@ -40,13 +41,27 @@ def load_checkpoint(run: Run) -> keras.Model:
     return model
 
 
-def outputs(model: keras.Model, inputs: dict[str, Any]) -> np.ndarray:
-    """The network's outputs for encoded rows, in their order."""
+def outputs(
+    model: keras.Model, inputs: dict[str, Any], rows: np.ndarray | None = None, batch_size: int = ROWS
+) -> np.ndarray:
+    """The network's outputs for encoded rows, in their order; for those numbered `rows` only, where given.
+
+    `batch_size` fitted into the memory in training: of large pictures no more are answered at a time.
+    """
     count = len(next(iter(inputs.values())))
-    longest = max((len(row) for row in inputs.get("ids", [])), default=1)
-    rows = max(1, min(ROWS, CELLS // longest))
-    batches = Batches(Examples(inputs, np.zeros(count)), rows * devices.parts())
-    answers = np.asarray(model.predict(batches, verbose=0))[:count]  # only the last batch is filled up
-    found = np.empty_like(answers)
+    wanted = np.arange(count) if rows is None else rows
+    parts = devices.parts()
+    batches = Batches(Examples(inputs, np.zeros(count)), _at_once(inputs, batch_size // parts) * parts, rows=wanted)
+    answers = np.asarray(model.predict(batches, verbose=0))[: len(wanted)]  # only the last batch is filled up
+    found = np.empty((count, *answers.shape[1:]), answers.dtype)
     found[np.concatenate([rows for rows, _ in batches.plan])] = answers
-    return found
+    return found[wanted]
+
+
+def _at_once(inputs: dict[str, Any], trained: int) -> int:
+    """Rows in one batch of a device that trained with `trained`."""
+    if "pixels" in inputs:
+        fitting = PIXELS // int(np.prod(inputs["pixels"].shape[1:3]))
+        return ROWS if fitting >= ROWS else max(1, min(fitting, trained))
+    longest = max((len(row) for row in inputs.get("ids", [])), default=1)
+    return max(1, min(ROWS, CELLS // longest))

@@ -42,7 +42,7 @@ class AugmentedBatches(Batches):
     def batch(self, rows: np.ndarray, length: int) -> tuple[Any, ...]:
         """One batch, its pictures changed."""
         inputs, *rest = super().batch(rows, length)
-        return {**inputs, "pixels": self._changed(inputs["pixels"], rows)}, *rest
+        return {**inputs, "pixels": self._changed(inputs["pixels"], self._filled(rows))}, *rest
 
     def _changed(self, pixels: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """(B, S, S, C) -> the same; each picture's rows and columns are picked by their shifted places."""

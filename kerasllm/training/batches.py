@@ -16,9 +16,18 @@ LENGTHS = 3  # fixed lengths: each is a compilation under XLA
 class Batches(keras.utils.PyDataset):
     """What `model.fit` is fed on every backend: (inputs, targets) or (inputs, targets, weights)."""
 
-    def __init__(self, examples: Examples, batch_size: int, seed: int | None = None, *, lengths: int = LENGTHS) -> None:
+    def __init__(
+        self,
+        examples: Examples,
+        batch_size: int,
+        seed: int | None = None,
+        *,
+        lengths: int = LENGTHS,
+        rows: np.ndarray | None = None,
+    ) -> None:
         """Shuffle by `seed`; None keeps the order (of lengths, where they differ). `lengths` padded ones at most.
 
+        Of all examples, or of those numbered `rows`, which need not be copied then.
         Where devices share the work (`devices.parts`), each batch is filled up with rows of weight 0.
         """
         super().__init__()
@@ -28,12 +37,13 @@ class Batches(keras.utils.PyDataset):
         self._parts = devices.parts()
         self._lengths = _lengths(examples.inputs)
         self._most = lengths
+        self._rows = np.arange(len(examples)) if rows is None else rows
         self._looking = True
         self.begin(0)
 
     def begin(self, epoch: int, start: int = 0) -> None:
         """Turn to an epoch, and in it to batch `start` (a resumed run goes on in the middle)."""
-        order = np.arange(len(self.examples))
+        order = self._rows
         if self._seed is not None:
             order = np.random.default_rng([self._seed, epoch]).permutation(order)
         plan = self._plan(order)
@@ -67,7 +77,7 @@ class Batches(keras.utils.PyDataset):
     def batch(self, rows: np.ndarray, length: int) -> tuple[Any, ...]:
         """One batch; ragged inputs are padded with 0 to `length`, and `mask` (B, length) tells what is not padding."""
         count = len(rows)
-        rows = np.concatenate([rows, np.repeat(rows[:1], -count % self._parts)])
+        rows = self._filled(rows)
         inputs: dict[str, np.ndarray] = {}
         for name, values in self.examples.inputs.items():
             if isinstance(values, np.ndarray):
@@ -88,11 +98,19 @@ class Batches(keras.utils.PyDataset):
         scale = np.where(np.arange(len(rows)) < count, len(rows) / count, 0).astype("float32")
         return inputs, self.examples.targets[rows], given * scale
 
+    def _filled(self, rows: np.ndarray) -> np.ndarray:
+        """Filled up, by its own first rows again, to a number that the devices can share evenly.
+
+        Their weight is 0, but batch normalization sees them: Keras synchronizes none that takes a mask. Rows of the
+        batch itself change its mean and variance least.
+        """
+        return np.resize(rows, len(rows) + -len(rows) % self._parts)
+
     def _plan(self, order: np.ndarray) -> list[tuple[np.ndarray, int]]:
         """(rows, padded length) of each batch; what does not fill a batch moves up to the next length."""
         if self._lengths is None:
             return [(order[place : place + self._size], 0) for place in range(0, len(order), self._size)]
-        edges = _edges(self._lengths, self._most)
+        edges = _edges(self._lengths[order], self._most)
         bucket = np.searchsorted(edges, self._lengths[order])
         plan: list[tuple[np.ndarray, int]] = []
         rest = order[:0]

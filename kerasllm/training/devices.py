@@ -130,6 +130,32 @@ def _spread(names: list[str]) -> Iterator[None]:
         keras.distribution.set_distribution(before)
 
 
+@contextmanager
+def synchronized(model: keras.Model) -> Iterator[None]:
+    """Let batch normalization see the whole batch of several devices while a network trains: JAX always does.
+
+    Not for longer: a file that says so is refused by other backends than TensorFlow. Rows that fill a batch up enter
+    the statistics, since what takes a mask is not synchronized (see `Batches`).
+    """
+    norms = list(_norms(model)) if parts() > 1 and backend() == "tensorflow" else []
+    for layer in norms:
+        layer.synchronized = True
+    try:
+        yield
+    finally:
+        for layer in norms:
+            layer.synchronized = False
+
+
+def _norms(model: keras.Model) -> Iterator[keras.layers.BatchNormalization]:
+    """The batch normalizations of a network, and of the networks in it."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            yield layer
+        elif hasattr(layer, "layers"):
+            yield from _norms(layer)
+
+
 def jit_compile() -> bool | str:
     """On small networks TensorFlow's own kernels beat XLA's and need no compiling; JAX is slow without."""
     return False if backend() == "tensorflow" else "auto"

@@ -42,7 +42,8 @@ def train(
         examples = replace(data.training, weights=recipe.weights(data.training.targets))
         model = recipe.build(data)
         try:
-            recorder = _fit(run, writer, recipe, data, examples, model, callbacks)
+            with devices.synchronized(model):
+                recorder = _fit(run, writer, recipe, data, examples, model, callbacks)
         except StopAskedError:
             _save_model(run, model)
             writer.end("stopped", "as asked")
@@ -146,14 +147,15 @@ def _score(run: Run, recipe: Recipe, data: Data, model: keras.Model, recorder: R
     for name, rows in (("train", data.train), ("validation", data.validation), ("test", data.test)):
         if not rows:
             continue
-        truth: Sequence[Any] = rows.truth
+        truth, places = rows.truth, None
         if name == "train":
             # Spread over the file: files are often sorted by class.
             places = np.linspace(0, len(rows) - 1, min(len(rows), SCORED)).astype(int)
-            examples, truth = data.training.take(places), [truth[place] for place in places]
+            # By number: of large pictures a copy of so many may be more than the memory holds.
+            examples, truth = data.training, [truth[place] for place in places]
         else:
             examples = data.examples(rows)
-        report["splits"][name], outputs = recipe.measure(model, examples, truth, data.decoder)
+        report["splits"][name], outputs = recipe.measure(model, examples, truth, data.decoder, places)
         report["split"] = name
     pictures = recipe.figures(truth, outputs, data.decoder)
     if recipe.early_stopping:
