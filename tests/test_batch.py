@@ -214,6 +214,23 @@ def test_the_best_run_is_chosen_by_validation_rows_where_there_are_any() -> None
     assert batch.results(many).split == "validation"
 
 
+def test_runs_with_different_splits_are_told_by_the_rows_that_all_have() -> None:
+    many = made(batch.from_grid(["test=0.2,0,0.3"], {"data": "sample:line"}))
+    scored(many, 4.0, 2.0, 3.0)
+    report = many.runs[1].report
+    report["splits"] = {"train": {"main": "rmse", "rmse": 1.0, "rows": 9}}
+    files.replace_json(many.runs[1].path / "scores.json", report | {"split": "train"})
+    unscored = many.runs[2].report
+    unscored["splits"]["train"]["rmse"] = float("nan")  # null in JSON
+    files.replace_json(many.runs[2].path / "scores.json", unscored)
+    found = batch.results(many)
+    assert (found.main, found.split, found.best) == ("rmse", "train", many.runs[0])
+    assert [group.mean for group in found.groups] == [0.0, 1.0, None]
+    batch.write(found)
+    with (many.path / "table.csv").open(encoding="utf-8") as file:
+        assert [row["test rmse"] for row in csv.DictReader(file)] == ["4.0", "", "3.0"]
+
+
 def test_an_unfinished_or_failed_run_is_never_the_best() -> None:
     many = made(batch.from_grid(["epochs=1,2"], {"data": "sample:line"}))
     assert batch.results(many).best is None
