@@ -66,6 +66,17 @@ def test_a_grid_in_other_words_is_one_line(grid: list[str], says: str) -> None:
         batch.from_grid(grid, LINE)
 
 
+def test_too_many_points_are_counted_and_not_built(tmp_path: Path) -> None:
+    axes = [f"{name}={','.join('12345')}" for name in "abcdef"]
+    with pytest.raises(InputError, match=r"^15625 points are too many; 10000 at most$"):
+        batch.from_grid(axes, {})
+    (tmp_path / "runs.csv").write_text("epochs\n" + "1\n" * 10_001)
+    with pytest.raises(InputError, match=r"^10001 points are too many"):
+        batch.from_table(str(tmp_path / "runs.csv"), {})
+    with pytest.raises(InputError, match=r"^1000000000000 points are too many"):
+        seeded([batch.Point(LINE)], 10**12)
+
+
 @pytest.mark.parametrize(
     ("table", "says"),
     [

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,14 @@ def from_grid(grid: Sequence[str], fixed: Mapping[str, str]) -> list[Point]:
         if name in axes or name in fixed:
             raise InputError(f"{name} is given twice")
         axes[name] = next(csv.reader([values]), [""])
+    _check_count(math.prod(map(len, axes.values())))
     return [Point({**fixed, **dict(zip(axes, values, strict=True))}) for values in itertools.product(*axes.values())]
 
 
 def from_table(path: str, fixed: Mapping[str, str]) -> list[Point]:
     """A point per row of a CSV file whose header names parameters; an empty cell is the parameter's default."""
     table = read(path)
+    _check_count(len(table))
     for name in table.columns:
         if name in fixed:
             raise InputError(f"{name} is given twice: by -p and as a column of {table.source}")
@@ -58,10 +61,11 @@ def from_table(path: str, fixed: Mapping[str, str]) -> list[Point]:
     ]
 
 
-def seeded(points: Iterable[Point], seeds: int) -> list[Point]:
+def seeded(points: Sequence[Point], seeds: int) -> list[Point]:
     """Each point for `seeds` seeds: its own, or 0, and those that follow it."""
     if seeds < 1:
         raise InputError(f"--seeds {seeds}: 1 or more")
+    _check_count(len(points) * seeds)
     found = []
     for point in points:
         first = point.words.get("seed", "0")
@@ -70,6 +74,12 @@ def seeded(points: Iterable[Point], seeds: int) -> list[Point]:
         more = range(int(first), int(first) + seeds) if seeds > 1 else ()
         found += [Point({**point.words, "seed": str(seed)}, point.place) for seed in more] or [point]
     return found
+
+
+def _check_count(count: int) -> None:
+    """Refuse too many points before they fill the memory."""
+    if count > MOST:
+        raise InputError(f"{count} points are too many; {MOST} at most")
 
 
 class Source:
@@ -88,8 +98,6 @@ class Source:
 
     def check(self, points: Sequence[Point]) -> list[dict[str, Any]]:
         """The parameters of every point; the first wrong word raises InputError with its place."""
-        if len(points) > MOST:
-            raise InputError(f"{len(points)} points are too many; {MOST} at most")
         found: list[dict[str, Any]] = []
         places: dict[str, int] = {}
         for number, point in enumerate(points, 1):
