@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from PIL import Image
 
 from kerasllm import batch
 from kerasllm.batch.folder import Batch
@@ -98,6 +99,34 @@ def test_a_wrong_cell_of_a_table_is_named_before_anything_starts(
     assert not runs.exists()
 
 
+@pytest.mark.parametrize(
+    ("source", "grid", "says"),
+    [
+        ("image_classifier", "data=sample:digits,{folder}/pictures.csv", "data: {folder}/pictures.csv is a file; pict"),
+        ("image_classifier", "data=sample:houses", "data: sample:houses: no column 'picture'"),
+        ("bert_classifier", "preset=,no/such/place", "preset: 'no/such/place' is no directory"),
+        ("text_classifier", "text=text,nosuch", "data: sample:messages: no column 'nosuch'"),
+        ("text_classifier", "data={folder}", "data: {folder} is a folder, not a file"),
+        ("linear_regression", "target=price,prize", "data: sample:houses: no column 'prize'; did you mean 'price'?"),
+    ],
+)
+def test_columns_presets_and_kinds_of_file_are_checked_before_anything_starts(
+    source: str, grid: str, says: str, tmp_path: Path, runs: Path
+) -> None:
+    (tmp_path / "pictures.csv").write_text("picture,label\na.png,a\n")
+    with pytest.raises(InputError) as error:
+        made(batch.from_grid([grid.format(folder=tmp_path)], {}), source=source)
+    assert str(error.value).startswith(says.format(folder=tmp_path))
+    assert not runs.exists()
+
+
+def test_data_is_read_once_for_all_points_that_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[str] = []
+    monkeypatch.setattr(LinearRegression, "read", lambda self: reads.append(self.target))
+    made(batch.from_grid(["epochs=1,2", "learning_rate=0.1,0.2", "target=x,y"], {"data": "sample:line"}), 3)
+    assert reads == ["x", "y"]
+
+
 def test_an_empty_cell_of_a_table_is_the_parameters_default(tmp_path: Path) -> None:
     (tmp_path / "runs.csv").write_text("epochs,learning_rate\n3,\n4,0.5\n")
     many = made(batch.from_table(str(tmp_path / "runs.csv"), {"data": "sample:line"}))
@@ -133,6 +162,19 @@ def test_changed_data_is_another_batch(tmp_path: Path) -> None:
     assert made([batch.Point({"data": str(data)})]).path != first.path
     with pytest.raises(InputError, match=r"mine is a batch of other points or data; choose another --name"):
         made([batch.Point({"data": str(data)})], name=named.name)
+
+
+def test_a_hidden_file_beside_pictures_changes_nothing(tmp_path: Path) -> None:
+    for name in ("cats", "dogs"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for shade in range(2):
+            Image.new("L", (4, 4), shade + 9 * len(name)).save(tmp_path / "pictures" / name / f"{shade}{name}.png")
+    points = [batch.Point({"data": str(tmp_path / "pictures")})]
+    first = made(points, source="image_classifier")
+    (tmp_path / "pictures" / ".DS_Store").write_bytes(b"x")
+    assert made(points, source="image_classifier").path == first.path
+    Image.new("L", (4, 4), 200).save(tmp_path / "pictures" / "cats" / "2.png")
+    assert made(points, source="image_classifier").path != first.path
 
 
 def test_a_making_that_was_killed_goes_on_where_it_was(runs: Path) -> None:

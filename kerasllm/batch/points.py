@@ -15,6 +15,8 @@ from kerasllm.data.files import fingerprint, read
 from kerasllm.errors import InputError, did_you_mean
 from kerasllm.notebook import from_notebook, recipe_of, reserve
 from kerasllm.own_notebook import checked, declared, is_notebook
+from kerasllm.parameters import drawing
+from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create
 
 MOST = 10_000  # points in a batch: more is a slip of the keyboard
@@ -91,6 +93,7 @@ class Source:
         self._recipe = recipe_of(self._notebook) if self._notebook else recipes.find(name)
         self.name, self.stem = (str(self._notebook), self._notebook.stem) if self._notebook else (name, name)
         self.data = {"notebook": fingerprint(self._notebook)} if self._notebook else {}
+        self._looked: set[str] = set()
         if self._recipe:
             self.parameters = list(self._recipe.model_fields)
         elif self._notebook:
@@ -131,14 +134,27 @@ class Source:
             return checked(self._notebook, words)
         notebook = self._notebook
         recipe = (from_notebook(self._recipe, notebook, words) if notebook else self._recipe(**words)).anchored()
-        for name, file in recipe.files().items():
-            try:
-                self.data[file] = self.data.get(file) or fingerprint(file)
-            except InputError as error:
-                raise InputError(f"{name}: {error}") from error
-        if not recipe.data:
-            recipe.fingerprints()  # raises: it names the cure
+        try:
+            self._look(recipe)
+        except InputError as error:
+            text, files = str(error), sorted(recipe.files().items(), key=lambda pair: -len(pair[1]))
+            name = next((name for name, file in files if file in text), "")
+            raise InputError(f"{name}: {text}" if name and not text.startswith(f"{name}:") else text) from error
         return recipe.model_dump()
+
+    def _look(self, recipe: Recipe) -> None:
+        """Read the data, once for all points that ask for the same: wrong columns, files and presets are told now."""
+        fields, files = type(recipe).model_fields, recipe.files()
+        asked = {
+            name: value
+            for name, value in recipe.model_dump().items()
+            if name in files or name == "preset" or drawing(fields[name])["group"] == "data"
+        }
+        if repr(asked) in self._looked:
+            return
+        self.data |= {files[name]: content for name, content in recipe.fingerprints().items()}
+        recipe.read()
+        self._looked.add(repr(asked))
 
     def reserve(self, values: Mapping[str, Any], runs: str, name: str) -> Run:
         """A run of checked parameters."""
