@@ -247,7 +247,9 @@ def scored(many: Batch, *values: float, split: str = "test") -> None:
     for run, value in zip(many.runs, values, strict=False):
         splits = {"train": {"main": "rmse", "rmse": 0.0, "rows": 9}, split: {"main": "rmse", "rmse": value, "rows": 3}}
         files.replace_json(run.path / "scores.json", {"split": split, "splits": splits})
-        files.replace_json(run.path / "status.json", {"state": "completed", "started": 1.0, "heartbeat": 3.5})
+        files.replace_json(
+            run.path / "status.json", {"state": "completed", "started": 1.0, "heartbeat": 3.0, "before": 0.5}
+        )
         for epoch in (1, 2):
             files.append_line(run.path / "history.jsonl", {"kind": "epoch", "epoch": epoch, "loss": value / epoch})
 

@@ -78,7 +78,7 @@ def rows(batch: Batch) -> list[dict[str, Any]]:
         status = run.status
         row: dict[str, Any] = {"run": run.name, "state": run.state}
         row |= {name: point.get(name) for name in [*batch.varied, *(["seed"] if seeds else [])]}
-        row["seconds"] = round(status["heartbeat"] - status["started"], 2) if "started" in status else None
+        row["seconds"] = round(run.seconds, 2) or None
         for split, scores in run.report.get("splits", {}).items():
             row |= {f"{split} {name}": value for name, value in flat(scores).items() if name != "main"}
         found.append(row | {"message": status.get("message", "")})

@@ -67,7 +67,10 @@ class Run:
 
     @property
     def status(self) -> dict[str, Any]:
-        """status.json: state, phase, epoch, step, eta (seconds), metrics, message, pid, heartbeat (Unix time)."""
+        """status.json: state, phase, epoch, step, eta (seconds), metrics, message, pid, heartbeat (Unix time).
+
+        `started` is the session's, `before` the seconds of those before it.
+        """
         return files.read_json(self.path / "status.json") or {"state": "queued"}
 
     @property
@@ -81,6 +84,13 @@ class Run:
             again = self.status
             return "gone" if again["state"] == status["state"] and not is_alive(again) else str(again["state"])
         return "stopping" if (self.path / "stop").exists() else str(status["state"])
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been worked on, all sessions together."""
+        status = self.status
+        last = status["heartbeat"] - status["started"] if "started" in status else 0.0
+        return float(status.get("before", 0.0) + last)
 
     @property
     def scores(self) -> dict[str, Any]:
