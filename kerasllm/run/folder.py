@@ -148,14 +148,18 @@ class Run:
         return decoder.decode(self.recipe.outputs(self.model, inputs)) if len(next(iter(inputs.values()))) else []
 
     def evaluate(self, data: Any) -> dict[str, Any]:
-        """Score the model on new labelled rows: a file, DataFrame or rows."""
+        """Score the model on new labelled rows: a file, DataFrame or rows.
+
+        Where pictures could not be read and are not scored, `unreadable` lists them with their reasons.
+        """
         from kerasllm import encoders
         from kerasllm.data import Examples
 
         encoder, decoder = encoders.load(self.path)
         rows = self.recipe.labelled(data, encoder, decoder)
         examples = Examples(encoder.encode(rows.features), decoder.encode(rows.truth))
-        return self.recipe.measure(self.model, examples, rows.truth, decoder)[0]
+        scores = self.recipe.measure(self.model, examples, rows.truth, decoder)[0]
+        return {**scores, "unreadable": list(rows.unreadable)} if rows.unreadable else scores
 
     def generate(self, prompt: str = "", **options: Any) -> Iterator[str]:
         """Write on after `prompt`, piece by piece as it is drawn: a language model's run.
