@@ -252,6 +252,10 @@ class Recipe(BaseModel, ABC):
         outputs = self.outputs(model, examples.inputs)
         return self.score(truth, outputs, decoder), outputs
 
+    def speed(self, model: keras.Model) -> dict[str, float]:
+        """What the finished model does in a second on this machine: no score, for it differs from run to run."""
+        return {}
+
     def generate(self, run: Run, prompt: str, **options: Any) -> Iterator[str]:
         """Write on after a prompt, piece by piece; language models can."""
         raise InputError(f"{self.name()} answers rows and writes no text; lstm_text does")

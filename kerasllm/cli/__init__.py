@@ -165,7 +165,9 @@ def _predict_folder(run: Run, folder: Path) -> tuple[list[dict[str, Any]], dict[
 
     encoder, _ = encoders.load(run.path)
     if not isinstance(encoder, encoders.PictureEncoder):
-        raise InputError(f"{folder} is a folder, and {run.name} answers no pictures; --file names a CSV or Parquet file")
+        raise InputError(
+            f"{folder} is a folder, and {run.name} answers no pictures; --file names a CSV or Parquet file"
+        )
     paths = [str(path) for path, _ in walk(folder, Notes())]
     bad = reasons(paths, encoder)
     good = [path for path in paths if path not in bad]
@@ -227,11 +229,12 @@ def show(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
         print(f"  {name} = {value!r}")
     if found.card:
         print(render(found.card))
-    print_scores(found.scores)
+    speed = found.report.get("speed", {})
+    print_scores({**found.scores, **speed})
     weights = found.report.get("weights")
     if weights:
         print(f"weights {weights}")
-    finish(json, {**summary(found), "parameters": found.asked["parameters"], "weights": weights})
+    finish(json, {**summary(found), "speed": speed, "parameters": found.asked["parameters"], "weights": weights})
 
 
 @app.command(name="watch", help=chinese("观看一次运行直到结束；离开不影响它。"))
