@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST = 500_000  # tokens of a split that are scored
 SAMPLES, SAMPLE = 8, 250  # texts written for the scores, and their tokens
+UNTIMED, TIMED = 10, 100  # tokens of the text that tells the speed: the first ones compile
 
 
 class Writing(BaseModel):
@@ -187,6 +190,16 @@ class LanguageModel(Recipe):
         samples = np.stack(list(drawn), axis=1)
         outputs = np.stack([surprise, sizes[tokens[1:]]], axis=1)
         return {**self.score(truth, outputs, decoder), **variety(samples.tolist())}, outputs
+
+    def speed(self, model: keras.Model) -> dict[str, float]:
+        """Tokens written per second, one text at a time."""
+        from kerasllm.training.language import written
+
+        asked = Writing(length=UNTIMED + TIMED, temperature=1.0, seed=self.seed).model_dump()
+        drawn = written(self.stepping(model), [0], 1, **asked, never=[0, 1])
+        began = [time.perf_counter() for _ in islice(drawn, UNTIMED)][-1]
+        tokens = sum(1 for _ in drawn)
+        return {"tokens_per_second": tokens / (time.perf_counter() - began)}
 
     def score(self, truth: Sequence[Any], outputs: np.ndarray, decoder: Any) -> dict[str, Any]:
         """Nats per character and perplexity per token, of (tokens, 2): nats and characters of each."""

@@ -143,7 +143,8 @@ def execute(run: Run) -> Run:
     if run.state in ("stopped", "failed", "gone"):  # the notebook's training goes on from the checkpoint
         replayed(run)
         (run.path / "stop").unlink(missing_ok=True)
-        files.replace_json(run.path / "status.json", {"state": "queued", "heartbeat": time.time(), **myself()})
+        waiting = {"state": "queued", "heartbeat": time.time(), "before": run.seconds, **myself()}
+        files.replace_json(run.path / "status.json", waiting)
     recipe = type(run.recipe)
     # papermill writes the values as Python literals of the types that the recipe made of them.
     given = {

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import signal
 import sys
 import threading
 import time
 import tokenize
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from kerasllm.run.writer import POLL, Writer
 
 SOURCE = "source.ipynb"  # in the run's folder: what is executed, whatever becomes of the user's file
 PATIENCE = 10.0  # seconds a cell may take to heed an interrupt, before its kernel is killed
+NO_LITERAL = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError)  # as Python's parser says it
 SIMPLE: dict[str, type] = {kind.__name__: kind for kind in (bool, int, float, str)}
 
 
@@ -53,7 +55,9 @@ def load(path: Path) -> Any:
         raise InputError(f"no notebook {path}")
     try:
         return nbformat.read(path, as_version=4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, KeyError) as error:
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (nbformat.ValidationError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise InputError(f"{path} is no notebook: {' '.join(str(error).split())[:200]}") from error
 
 
@@ -105,7 +109,7 @@ def _comments(source: str) -> dict[int, str]:
 def _literal(node: ast.expr) -> Any:
     try:
         return ast.literal_eval(node)
-    except ValueError:
+    except NO_LITERAL:
         return None
 
 
@@ -126,15 +130,27 @@ def _value(parameter: Declared, given: Any) -> Any:
     if isinstance(given, str) and parameter.kind != "str":
         try:
             read = ast.literal_eval(given)
-        except (ValueError, SyntaxError):
+        except NO_LITERAL:
             read = {"true": True, "false": False}.get(given.lower(), given)
-    if not parameter.kind:
-        return read
     if parameter.kind == "float" and type(read) is int:
-        read = float(read)
-    if type(read) is not SIMPLE[parameter.kind]:
+        with suppress(OverflowError):
+            read = float(read)
+    if parameter.kind and type(read) is not SIMPLE[parameter.kind]:
         raise InputError(f"{parameter.name}: {given!r} is no {parameter.kind}, as its default {parameter.default!r} is")
+    if not _survives_json(read):
+        raise InputError(
+            f"{parameter.name}: {given!r} cannot be kept in run.json, which holds finite numbers, texts, True, False, "
+            "None, lists, and dictionaries whose keys are texts"
+        )
     return read
+
+
+def _survives_json(value: Any) -> bool:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return bool(json.loads(text.encode()) == value)
+    except (ValueError, TypeError, RecursionError):
+        return False
 
 
 def reserve_notebook(path: Path, given: Mapping[str, Any], *, runs: str | Path = "", name: str = "") -> Run:

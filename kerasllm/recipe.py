@@ -260,6 +260,10 @@ class Recipe(BaseModel, ABC):
         outputs = self.outputs(model, examples.inputs, rows)
         return self.score(truth, outputs, decoder), outputs
 
+    def speed(self, model: keras.Model) -> dict[str, float]:
+        """What the finished model does in a second on this machine: no score, for it differs from run to run."""
+        return {}
+
     def generate(self, run: Run, prompt: str, **options: Any) -> Iterator[str]:
         """Write on after a prompt, piece by piece; language models can."""
         raise InputError(f"{self.name()} answers rows and writes no text; lstm_text does")
@@ -320,13 +324,20 @@ class Recipe(BaseModel, ABC):
         return run
 
     def fingerprints(self, source: Any = None) -> dict[str, str]:
-        """SHA-256 of each data file; a missing one raises InputError before anything is written."""
-        from kerasllm.data.files import fingerprint
+        """SHA-256 of each data file, and of a preset's folder.
+
+        A missing file, or a folder in its place, raises InputError before anything is written or hashed.
+        """
+        from kerasllm.data.files import fingerprint, folder_fingerprint
 
         files = self.files() if source is None else {n: f for n, f in self.files().items() if n != "data"}
         if source is None and not self.data:
             raise InputError("data: name a CSV or Parquet file, or a sample such as sample:houses")
-        return {name: fingerprint(file) for name, file in files.items()}
+        folders = {name for name in files if drawing(type(self).model_fields[name])["kind"] != "file"}
+        return {
+            name: folder_fingerprint(Path(file)) if name in folders else fingerprint(file)
+            for name, file in files.items()
+        }
 
     def reserved(self) -> Run | None:
         """The run that another process reserved for this one (KERASLLM_RUN), while it waits for these parameters."""

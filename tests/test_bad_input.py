@@ -85,6 +85,7 @@ def test_a_file_that_cannot_be_used(
     [
         ("--data hauses.csv", "no file {folder}/hauses.csv; did you mean 'houses.csv'?"),
         ("--data .", "is a folder, not a file"),
+        ("--test ..", "is a folder, not a file"),
         ("--data=", "data: name a CSV or Parquet file, or a sample"),
         ("--data sample:huoses", "no sample 'huoses'; did you mean 'houses'?"),
         ("--data houses.csv --target prise", "houses.csv: no column 'prise'; did you mean 'price'?"),

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from PIL import Image
 
 from kerasllm import batch
 from kerasllm.batch.folder import Batch
@@ -66,6 +67,17 @@ def test_a_grid_in_other_words_is_one_line(grid: list[str], says: str) -> None:
         batch.from_grid(grid, LINE)
 
 
+def test_too_many_points_are_counted_and_not_built(tmp_path: Path) -> None:
+    axes = [f"{name}={','.join('12345')}" for name in "abcdef"]
+    with pytest.raises(InputError, match=r"^15625 points are too many; 10000 at most$"):
+        batch.from_grid(axes, {})
+    (tmp_path / "runs.csv").write_text("epochs\n" + "1\n" * 10_001)
+    with pytest.raises(InputError, match=r"^10001 points are too many"):
+        batch.from_table(str(tmp_path / "runs.csv"), {})
+    with pytest.raises(InputError, match=r"^1000000000000 points are too many"):
+        seeded([batch.Point(LINE)], 10**12)
+
+
 @pytest.mark.parametrize(
     ("table", "says"),
     [
@@ -85,6 +97,34 @@ def test_a_wrong_cell_of_a_table_is_named_before_anything_starts(
         made(batch.from_table(str(tmp_path / "runs.csv"), fixed))
     assert says in str(error.value)
     assert not runs.exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "grid", "says"),
+    [
+        ("image_classifier", "data=sample:digits,{folder}/pictures.csv", "data: {folder}/pictures.csv is a file; pict"),
+        ("image_classifier", "data=sample:houses", "data: sample:houses: no column 'picture'"),
+        ("bert_classifier", "preset=,no/such/place", "preset: 'no/such/place' is no directory"),
+        ("text_classifier", "text=text,nosuch", "data: sample:messages: no column 'nosuch'"),
+        ("text_classifier", "data={folder}", "data: {folder} is a folder, not a file"),
+        ("linear_regression", "target=price,prize", "data: sample:houses: no column 'prize'; did you mean 'price'?"),
+    ],
+)
+def test_columns_presets_and_kinds_of_file_are_checked_before_anything_starts(
+    source: str, grid: str, says: str, tmp_path: Path, runs: Path
+) -> None:
+    (tmp_path / "pictures.csv").write_text("picture,label\na.png,a\n")
+    with pytest.raises(InputError) as error:
+        made(batch.from_grid([grid.format(folder=tmp_path)], {}), source=source)
+    assert str(error.value).startswith(says.format(folder=tmp_path))
+    assert not runs.exists()
+
+
+def test_data_is_read_once_for_all_points_that_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[str] = []
+    monkeypatch.setattr(LinearRegression, "read", lambda self: reads.append(self.target))
+    made(batch.from_grid(["epochs=1,2", "learning_rate=0.1,0.2", "target=x,y"], {"data": "sample:line"}), 3)
+    assert reads == ["x", "y"]
 
 
 def test_an_empty_cell_of_a_table_is_the_parameters_default(tmp_path: Path) -> None:
@@ -122,6 +162,19 @@ def test_changed_data_is_another_batch(tmp_path: Path) -> None:
     assert made([batch.Point({"data": str(data)})]).path != first.path
     with pytest.raises(InputError, match=r"mine is a batch of other points or data; choose another --name"):
         made([batch.Point({"data": str(data)})], name=named.name)
+
+
+def test_a_hidden_file_beside_pictures_changes_nothing(tmp_path: Path) -> None:
+    for name in ("cats", "dogs"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for shade in range(2):
+            Image.new("L", (4, 4), shade + 9 * len(name)).save(tmp_path / "pictures" / name / f"{shade}{name}.png")
+    points = [batch.Point({"data": str(tmp_path / "pictures")})]
+    first = made(points, source="image_classifier")
+    (tmp_path / "pictures" / ".DS_Store").write_bytes(b"x")
+    assert made(points, source="image_classifier").path == first.path
+    Image.new("L", (4, 4), 200).save(tmp_path / "pictures" / "cats" / "2.png")
+    assert made(points, source="image_classifier").path != first.path
 
 
 def test_a_making_that_was_killed_goes_on_where_it_was(runs: Path) -> None:
@@ -194,7 +247,9 @@ def scored(many: Batch, *values: float, split: str = "test") -> None:
     for run, value in zip(many.runs, values, strict=False):
         splits = {"train": {"main": "rmse", "rmse": 0.0, "rows": 9}, split: {"main": "rmse", "rmse": value, "rows": 3}}
         files.replace_json(run.path / "scores.json", {"split": split, "splits": splits})
-        files.replace_json(run.path / "status.json", {"state": "completed", "started": 1.0, "heartbeat": 3.5})
+        files.replace_json(
+            run.path / "status.json", {"state": "completed", "started": 1.0, "heartbeat": 3.0, "before": 0.5}
+        )
         for epoch in (1, 2):
             files.append_line(run.path / "history.jsonl", {"kind": "epoch", "epoch": epoch, "loss": value / epoch})
 
@@ -212,6 +267,23 @@ def test_the_best_run_is_chosen_by_validation_rows_where_there_are_any() -> None
     many = made(batch.from_grid(["epochs=1,2"], {"data": "sample:line"}))
     scored(many, 4.0, 2.0, split="validation")
     assert batch.results(many).split == "validation"
+
+
+def test_runs_with_different_splits_are_told_by_the_rows_that_all_have() -> None:
+    many = made(batch.from_grid(["test=0.2,0,0.3"], {"data": "sample:line"}))
+    scored(many, 4.0, 2.0, 3.0)
+    report = many.runs[1].report
+    report["splits"] = {"train": {"main": "rmse", "rmse": 1.0, "rows": 9}}
+    files.replace_json(many.runs[1].path / "scores.json", report | {"split": "train"})
+    unscored = many.runs[2].report
+    unscored["splits"]["train"]["rmse"] = float("nan")  # null in JSON
+    files.replace_json(many.runs[2].path / "scores.json", unscored)
+    found = batch.results(many)
+    assert (found.main, found.split, found.best) == ("rmse", "train", many.runs[0])
+    assert [group.mean for group in found.groups] == [0.0, 1.0, None]
+    batch.write(found)
+    with (many.path / "table.csv").open(encoding="utf-8") as file:
+        assert [row["test rmse"] for row in csv.DictReader(file)] == ["4.0", "", "3.0"]
 
 
 def test_an_unfinished_or_failed_run_is_never_the_best() -> None:

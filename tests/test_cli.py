@@ -513,6 +513,7 @@ def test_predict_reads_a_file(trained: dict[str, Run], call: Callable[..., Answe
     assert last_json(answer.out)["rows"] == trained["houses"].predict(rows)
     (tmp_path / "bad.csv").write_text("area\n80\n")
     one_line(call("predict", str(trained["houses"].path), "--file", str(tmp_path / "bad.csv")))
+    assert "answers no pictures" in one_line(call("predict", str(trained["houses"].path), "--file", str(tmp_path)))
 
 
 @slow

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kerasllm.data.files import fingerprint, read
+from kerasllm.data.files import fingerprint, folder_fingerprint, read
 from kerasllm.errors import InputError
 
 ROWS = "text,label\n退款什么时候到,refund\nWhere is it?,delivery\n"
@@ -255,6 +255,16 @@ def test_fingerprints_follow_the_content_and_not_the_name(tmp_path: Path) -> Non
     assert fingerprint(one) == fingerprint(str(two)) != fingerprint(written(tmp_path, ROWS + "x,y\n", "c.csv"))
     assert fingerprint(COLUMNS) == fingerprint(pd.DataFrame(COLUMNS)) != fingerprint({**COLUMNS, "label": ["a", "b"]})
     assert fingerprint("sample:line") == fingerprint("sample:line") != fingerprint("sample:houses")
+
+
+def test_a_folder_has_a_fingerprint_only_where_one_is_meant(tmp_path: Path) -> None:
+    one = written(tmp_path, ROWS)
+    with pytest.raises(InputError, match="is a folder, not a file"):
+        fingerprint(tmp_path)
+    before = folder_fingerprint(tmp_path)
+    assert before == folder_fingerprint(tmp_path)
+    one.rename(tmp_path / "other.csv")
+    assert folder_fingerprint(tmp_path) != before
 
 
 MEASURE = r"""

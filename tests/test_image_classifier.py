@@ -114,6 +114,32 @@ def test_the_command_line_predicts_files_and_folders(
     assert "sample:digits: 1797 pictures (PNG 1797)" in capsys.readouterr().out
 
 
+@slow
+def test_pictures_that_cannot_be_read_are_listed_and_the_others_answered_and_scored(
+    trained: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = write(tmp_path / "new", 2, side=30, seed=1)
+    whole = len(list(new.rglob("*.png")))
+    broken = sorted(str(new / "green" / name) for name in ("cut.jpg", "empty.png"))
+    for path, content in zip(broken, (b"\xff\xd8\xff", b""), strict=True):
+        Path(path).write_bytes(content)
+    assert call("predict", str(trained.path), "--file", str(new), "--json") == 0
+    out, err = capsys.readouterr()
+    answered = json.loads(out.splitlines()[-1])
+    assert len(answered["rows"]) == whole
+    assert [one["picture"] for one in answered["unreadable"]] == broken
+    assert answered["unreadable"][1]["reason"] == "empty"
+    assert f"{broken[1]}: empty\n" in err
+    assert call("evaluate", str(trained.path), "--data", str(new), "--json") == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert "  not scored, for they cannot be read: 2, such as" in lines
+    assert "    green/empty.png: empty" in lines
+    found = json.loads(last)
+    assert found["scores"]["rows"] == whole
+    assert found["unreadable"]["count"] == 2
+    assert found["unreadable"]["first"][1] == "green/empty.png: empty"
+
+
 @pytest.mark.parametrize(
     ("flags", "says"),
     [

@@ -185,6 +185,21 @@ def test_it_learns_the_alphabet_and_goes_on_with_it(trained: Run) -> None:
     assert [answer["next"] for answer in trained.predict(["abcdefghijklmnopqrstuvwxy", "abcdef"])] == ["z", "g"]
 
 
+def test_the_speed_of_writing_stands_beside_the_scores_and_not_among_them(
+    trained: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from kerasllm.cli import main
+
+    speed = trained.report["speed"]["tokens_per_second"]
+    assert speed > 0
+    assert "tokens_per_second" not in json.dumps([trained.scores, trained.report["splits"]])
+    with pytest.raises(SystemExit):
+        main(["show", str(trained.path), "--json"])
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert f"  tokens_per_second {speed:.6g}" in lines
+    assert json.loads(last)["speed"] == {"tokens_per_second": speed}
+
+
 def test_what_is_written_comes_piece_by_piece_by_the_seed(trained: Run) -> None:
     options: dict[str, Any] = {"length": 30, "temperature": 3.0}
     one = list(trained.generate("a", seed=1, **options))

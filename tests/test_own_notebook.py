@@ -65,12 +65,29 @@ def test_words_become_the_declared_types(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "word", ["{1, 2}", "(1, 2)", "[(1, 2)]", "{1: 2}", "1e999", "[-1e999]", "b'a'", "1j", "...", "'\\ud800'"]
+)
+def test_what_run_json_would_lose_or_change_is_refused(word: str, tmp_path: Path, runs: Path) -> None:
+    with pytest.raises(InputError, match=r"^nothing: .* cannot be kept in run.json, which holds finite numbers"):
+        reserve(str(book(tmp_path)), {"nothing": word})
+    assert not runs.exists()
+
+
+def test_what_python_cannot_read_as_a_literal_is_a_text(tmp_path: Path) -> None:
+    for word in ("{[1]: 2}", "-" * 3000 + "1", "-" * 100_000 + "1", "[" * 1000):
+        assert checked(book(tmp_path), {"nothing": word}) == {"nothing": word}
+    assert declared(book(tmp_path, parameters="a = {[1]: 2}"))["a"].kind == ""
+
+
+@pytest.mark.parametrize(
     ("words", "says"),
     [
         ({"alhpa": "1"}, "mine.ipynb: no parameter 'alhpa'; did you mean 'alpha'?"),
         ({"count=1; import os; x": "1"}, "no parameter 'count=1; import os; x'"),
         ({"count": "many"}, "count: 'many' is no int, as its default 3 is"),
         ({"count": "2.5"}, "count: '2.5' is no int"),
+        ({"alpha": "1e999"}, "alpha: '1e999' cannot be kept in run.json"),
+        ({"alpha": "1" + 400 * "0"}, "0' is no float, as its default 0.5 is"),
         ({"is_big": "1"}, "is_big: '1' is no bool"),
         ({"alpha": "__import__('os')"}, "alpha: \"__import__('os')\" is no float"),
     ],
@@ -88,6 +105,18 @@ def test_what_is_no_notebook_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "bad.ipynb").write_text("{")
     with pytest.raises(InputError, match="is no notebook"):
         reserve(str(tmp_path / "bad.ipynb"), {})
+    for content in (
+        b"[]",
+        b"\xff\xfe{",
+        b'{"cells": 3, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}',
+        b"[" * 100_000,
+    ):
+        (tmp_path / "bad.ipynb").write_bytes(content)
+        with pytest.raises(InputError, match="is no notebook"):
+            reserve(str(tmp_path / "bad.ipynb"), {})
+    (tmp_path / "folder.ipynb").mkdir()
+    with pytest.raises(InputError, match=r"folder.ipynb cannot be read: Is a directory"):
+        reserve(str(tmp_path / "folder.ipynb"), {})
     with pytest.raises(InputError, match="parameters cell, line 1"):
         reserve(str(book(tmp_path, parameters="a = = 1")), {})
     plain = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")])

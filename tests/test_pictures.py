@@ -14,7 +14,7 @@ from PIL import Image
 
 from kerasllm.data.card import render
 from kerasllm.data.picture_folder import fingerprint
-from kerasllm.data.pictures import labelled, picture_card, read_pictures, shades
+from kerasllm.data.pictures import labelled, picture_card, read_pictures, reasons, shades
 from kerasllm.errors import InputError
 
 Counts = dict[str, int]
@@ -175,6 +175,15 @@ def test_labelled_pictures_are_read_as_in_training(animals: Path) -> None:
     (animals / "cats").rename(animals / "cat")
     with pytest.raises(InputError, match="training saw no class 'cat'; did you mean 'cats'"):
         labelled(str(animals), data.encoder, data.decoder)  # type: ignore[arg-type]
+
+
+def test_new_pictures_that_cannot_be_read_are_told_with_their_reasons(animals: Path) -> None:
+    data = read_pictures(str(animals))
+    (animals / "cats" / "empty.png").write_bytes(b"")
+    rows = labelled(str(animals), data.encoder, data.decoder)  # type: ignore[arg-type]
+    assert (len(rows), rows.unreadable) == (50, ["cats/empty.png: empty"])
+    paths = [str(path) for path in sorted(animals.rglob("*.png"))]
+    assert reasons(paths, data.encoder) == {str(animals / "cats" / "empty.png"): "empty"}  # type: ignore[arg-type]
 
 
 def refused(folder: Path) -> str:

@@ -216,6 +216,18 @@ def test_the_status_goes_on_beating_while_the_trainer_is_busy() -> None:
         writer.end("completed")
 
 
+def test_the_seconds_of_all_sessions_are_counted() -> None:
+    run = a_run()
+    assert run.seconds == 0
+    for done in (0.0, 5.0, 10.0):
+        with Writer(run) as writer:
+            writer.start()
+            assert done <= run.seconds < done + 1
+            writer.end("stopped")
+        write_status(run, **run.status | {"heartbeat": run.status["started"] + 5.0})
+    assert run.seconds == pytest.approx(15, abs=1)
+
+
 def test_a_status_that_cannot_be_written_stops_the_trainer() -> None:
     run = a_run()
     with Writer(run) as writer:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from kerasllm.data.files import fingerprint, read
 from kerasllm.errors import InputError, did_you_mean
 from kerasllm.notebook import from_notebook, recipe_of, reserve
 from kerasllm.own_notebook import checked, declared, is_notebook
+from kerasllm.parameters import drawing
+from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create
 
 MOST = 10_000  # points in a batch: more is a slip of the keyboard
@@ -37,12 +40,14 @@ def from_grid(grid: Sequence[str], fixed: Mapping[str, str]) -> list[Point]:
         if name in axes or name in fixed:
             raise InputError(f"{name} is given twice")
         axes[name] = next(csv.reader([values]), [""])
+    _check_count(math.prod(map(len, axes.values())))
     return [Point({**fixed, **dict(zip(axes, values, strict=True))}) for values in itertools.product(*axes.values())]
 
 
 def from_table(path: str, fixed: Mapping[str, str]) -> list[Point]:
     """A point per row of a CSV file whose header names parameters; an empty cell is the parameter's default."""
     table = read(path)
+    _check_count(len(table))
     for name in table.columns:
         if name in fixed:
             raise InputError(f"{name} is given twice: by -p and as a column of {table.source}")
@@ -58,10 +63,11 @@ def from_table(path: str, fixed: Mapping[str, str]) -> list[Point]:
     ]
 
 
-def seeded(points: Iterable[Point], seeds: int) -> list[Point]:
+def seeded(points: Sequence[Point], seeds: int) -> list[Point]:
     """Each point for `seeds` seeds: its own, or 0, and those that follow it."""
     if seeds < 1:
         raise InputError(f"--seeds {seeds}: 1 or more")
+    _check_count(len(points) * seeds)
     found = []
     for point in points:
         first = point.words.get("seed", "0")
@@ -70,6 +76,12 @@ def seeded(points: Iterable[Point], seeds: int) -> list[Point]:
         more = range(int(first), int(first) + seeds) if seeds > 1 else ()
         found += [Point({**point.words, "seed": str(seed)}, point.place) for seed in more] or [point]
     return found
+
+
+def _check_count(count: int) -> None:
+    """Refuse too many points before they fill the memory."""
+    if count > MOST:
+        raise InputError(f"{count} points are too many; {MOST} at most")
 
 
 class Source:
@@ -81,6 +93,7 @@ class Source:
         self._recipe = recipe_of(self._notebook) if self._notebook else recipes.find(name)
         self.name, self.stem = (str(self._notebook), self._notebook.stem) if self._notebook else (name, name)
         self.data = {"notebook": fingerprint(self._notebook)} if self._notebook else {}
+        self._looked: set[str] = set()
         if self._recipe:
             self.parameters = list(self._recipe.model_fields)
         elif self._notebook:
@@ -88,8 +101,6 @@ class Source:
 
     def check(self, points: Sequence[Point]) -> list[dict[str, Any]]:
         """The parameters of every point; the first wrong word raises InputError with its place."""
-        if len(points) > MOST:
-            raise InputError(f"{len(points)} points are too many; {MOST} at most")
         found: list[dict[str, Any]] = []
         places: dict[str, int] = {}
         for number, point in enumerate(points, 1):
@@ -123,14 +134,27 @@ class Source:
             return checked(self._notebook, words)
         notebook = self._notebook
         recipe = (from_notebook(self._recipe, notebook, words) if notebook else self._recipe(**words)).anchored()
-        for name, file in recipe.files().items():
-            try:
-                self.data[file] = self.data.get(file) or fingerprint(file)
-            except InputError as error:
-                raise InputError(f"{name}: {error}") from error
-        if not recipe.data:
-            recipe.fingerprints()  # raises: it names the cure
+        try:
+            self._look(recipe)
+        except InputError as error:
+            text, files = str(error), sorted(recipe.files().items(), key=lambda pair: -len(pair[1]))
+            name = next((name for name, file in files if file in text), "")
+            raise InputError(f"{name}: {text}" if name and not text.startswith(f"{name}:") else text) from error
         return recipe.model_dump()
+
+    def _look(self, recipe: Recipe) -> None:
+        """Read the data, once for all points that ask for the same: wrong columns, files and presets are told now."""
+        fields, files = type(recipe).model_fields, recipe.files()
+        asked = {
+            name: value
+            for name, value in recipe.model_dump().items()
+            if name in files or name == "preset" or drawing(fields[name])["group"] == "data"
+        }
+        if repr(asked) in self._looked:
+            return
+        self.data |= {files[name]: content for name, content in recipe.fingerprints().items()}
+        recipe.read()
+        self._looked.add(repr(asked))
 
     def reserve(self, values: Mapping[str, Any], runs: str, name: str) -> Run:
         """A run of checked parameters."""

@@ -56,8 +56,8 @@ def results(batch: Batch) -> Results:
         shown = {name: point.get(name) for name in batch.varied}
         group = groups.setdefault(repr(shown), Group(shown, [], []))
         group.runs.append(run)
-        if main and reports[run.name]:
-            value = reports[run.name]["splits"][split][main]
+        value = reports[run.name]["splits"][split].get(main) if main and reports[run.name] else None
+        if value is not None:
             group.values.append(value)
             if run.state == "completed" and (best is None or is_better(main, value, best[0])):
                 best = value, run
@@ -65,10 +65,9 @@ def results(batch: Batch) -> Results:
 
 
 def _split(reports: Sequence[dict[str, Any]]) -> str:
-    """The rows to choose by: validation where every run has them, else each run's main ones."""
-    if not reports:
-        return ""
-    return "validation" if all("validation" in one["splits"] for one in reports) else str(reports[0]["split"])
+    """The rows to choose by: the first of validation, test and training ones that every run was scored on."""
+    common = (name for name in ("validation", "test", "train") if all(name in one["splits"] for one in reports))
+    return next(common, "") if reports else ""
 
 
 def rows(batch: Batch) -> list[dict[str, Any]]:
@@ -79,7 +78,7 @@ def rows(batch: Batch) -> list[dict[str, Any]]:
         status = run.status
         row: dict[str, Any] = {"run": run.name, "state": run.state}
         row |= {name: point.get(name) for name in [*batch.varied, *(["seed"] if seeds else [])]}
-        row["seconds"] = round(status["heartbeat"] - status["started"], 2) if "started" in status else None
+        row["seconds"] = round(run.seconds, 2) or None
         for split, scores in run.report.get("splits", {}).items():
             row |= {f"{split} {name}": value for name, value in flat(scores).items() if name != "main"}
         found.append(row | {"message": status.get("message", "")})

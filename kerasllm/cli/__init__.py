@@ -20,7 +20,7 @@ from kerasllm.cli.report import STOPPED, cell, finish, follow, line, print_score
 from kerasllm.cli.speech import Json, Name, Pairs, Runs, chinese, language, option, pairs, said
 from kerasllm.cli.training import add_recipes, train
 from kerasllm.errors import InputError
-from kerasllm.run import open_run, runs_folder
+from kerasllm.run import Run, open_run, runs_folder
 from kerasllm.run import runs as list_runs
 from kerasllm.run.watch import draw
 
@@ -139,12 +139,12 @@ def predict(
     found = open_run(run, runs)
     if bool(rows) == bool(file):
         raise InputError("predict: give rows or --file, one of both")
+    left_out: dict[str, Any] = {}
     if file and Path(file).is_dir():
-        from kerasllm.data.card import Notes
-        from kerasllm.data.picture_folder import walk
-
-        paths = [str(path) for path, _ in walk(Path(file), Notes())]
-        answers = [{"picture": path, **answer} for path, answer in zip(paths, found.predict(paths), strict=True)]
+        answers, reasons = _predict_folder(found, Path(file))
+        for path, reason in reasons.items():
+            print(f"{path}: {reason}", file=sys.stderr)
+        left_out = {"unreadable": [{"picture": path, "reason": reason} for path, reason in reasons.items()]}
     elif file:
         from kerasllm.data.files import read
 
@@ -153,7 +153,25 @@ def predict(
         answers = found.predict([_row(row) for row in rows])
     for answer in answers:
         print(line(answer))
-    finish(json, {"rows": answers})
+    finish(json, {"rows": answers, **left_out})
+
+
+def _predict_folder(run: Run, folder: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """The answers for a folder's pictures, and the reasons of those that cannot be read, by path."""
+    from kerasllm import encoders
+    from kerasllm.data.card import Notes
+    from kerasllm.data.picture_folder import walk
+    from kerasllm.data.pictures import reasons
+
+    encoder, _ = encoders.load(run.path)
+    if not isinstance(encoder, encoders.PictureEncoder):
+        raise InputError(
+            f"{folder} is a folder, and {run.name} answers no pictures; --file names a CSV or Parquet file"
+        )
+    paths = [str(path) for path, _ in walk(folder, Notes())]
+    bad = reasons(paths, encoder)
+    good = [path for path in paths if path not in bad]
+    return [{"picture": path, **answer} for path, answer in zip(good, run.predict(good), strict=True)], bad
 
 
 @app.command(help=chinese("用新的带标签的行给模型打分。"))
@@ -172,11 +190,18 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Score a run's model on new labelled rows."""
+    from kerasllm.data.card import SHOWN
     from kerasllm.evaluate import flat
 
-    scores = flat(open_run(run, runs).evaluate(data))
+    found = open_run(run, runs).evaluate(data)
+    scores, unreadable = flat(found), found.get("unreadable", [])
     print_scores(scores)
-    finish(json, {"scores": scores})
+    left_out: dict[str, Any] = {}
+    if unreadable:
+        left_out = {"unreadable": {"count": len(unreadable), "first": unreadable[:SHOWN]}}
+        print(f"  not scored, for they cannot be read: {len(unreadable)}, such as")
+        print("\n".join(f"    {one}" for one in unreadable[:SHOWN]))
+    finish(json, {"scores": scores, **left_out})
 
 
 @app.command(help=chinese("列出所有运行，最新的在前。"))
@@ -204,11 +229,12 @@ def show(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
         print(f"  {name} = {value!r}")
     if found.card:
         print(render(found.card))
-    print_scores(found.scores)
+    speed = found.report.get("speed", {})
+    print_scores({**found.scores, **speed})
     weights = found.report.get("weights")
     if weights:
         print(f"weights {weights}")
-    finish(json, {**summary(found), "parameters": found.asked["parameters"], "weights": weights})
+    finish(json, {**summary(found), "speed": speed, "parameters": found.asked["parameters"], "weights": weights})
 
 
 @app.command(name="watch", help=chinese("观看一次运行直到结束；离开不影响它。"))

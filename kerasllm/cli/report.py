@@ -34,7 +34,7 @@ def follow(run: Run, work: Callable[[], Run], json: bool) -> int:
 
 def report(run: Run, json: bool) -> int:
     print(f"{run.path}: {state(run)}")
-    print_scores(run.scores)
+    print_scores({**run.scores, **run.report.get("speed", {})})
     finish(json, summary(run))
     return STOPPED if run.state == "stopped" else 0 if run.state == "completed" else 1
 

@@ -33,6 +33,7 @@ class Rows:
 
     features: Any  # texts, or columns
     truth: Sequence[Any]  # label names, or numbers
+    unreadable: Sequence[str] = ()  # what is left out, each as "place: reason"
 
     def __len__(self) -> int:
         return len(self.truth)

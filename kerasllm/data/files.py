@@ -86,12 +86,8 @@ def read_text(path: Path) -> tuple[str, str]:
 
 
 def fingerprint(source: Any) -> str:
-    """SHA-256 of a file's bytes, of the names and bytes of a folder's files, or of the cells of what is no file."""
+    """SHA-256 of a file's bytes, or of the cells of what is no file; a folder raises InputError."""
     digest = hashlib.sha256()
-    if isinstance(source, (str, Path)) and Path(source).is_dir():
-        for path in sorted(path for path in Path(source).rglob("*") if path.is_file()):
-            digest.update(f"{path.relative_to(source).as_posix()} {fingerprint(path)}\n".encode())
-        return digest.hexdigest()
     if isinstance(source, (str, Path)) and not str(source).startswith("sample:"):
         with _opened(_existing(Path(source))) as file:
             while block := file.read(1 << 20):
@@ -99,6 +95,14 @@ def fingerprint(source: Any) -> str:
     else:
         for name, cells in read(source).columns.items():
             digest.update(json.dumps([name, cells], default=str).encode())
+    return digest.hexdigest()
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """SHA-256 of the names and bytes of a folder's files."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()} {fingerprint(path)}\n".encode())
     return digest.hexdigest()
 
 

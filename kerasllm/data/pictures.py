@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,8 +77,23 @@ def read_pictures(
 
 
 def labelled(source: Any, encoder: PictureEncoder, labels: Labels) -> Rows:
-    """New pictures with their true labels, to evaluate a trained model on; what cannot be read is left out."""
-    return _known(_readable(find(source, Notes()), encoder, [])[0], labels)
+    """New pictures with their true labels, to evaluate a trained model on; what cannot be read is left out and told."""
+    unreadable = list[str]()
+    found, _ = _readable(find(source, Notes()), encoder, unreadable)
+    return replace(_known(found, labels), unreadable=unreadable)
+
+
+def reasons(paths: Sequence[str], encoder: PictureEncoder) -> dict[str, str]:
+    """Why a picture cannot be read, of those that cannot."""
+
+    def reason(path: str) -> str:
+        try:
+            encoder.pixels(path)
+        except UnreadableError as error:
+            return str(error)
+        return ""
+
+    return {path: why for path, why in zip(paths, each(reason, paths), strict=True) if why}
 
 
 def picture_card(source: Any) -> dict[str, Any]:

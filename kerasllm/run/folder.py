@@ -67,7 +67,10 @@ class Run:
 
     @property
     def status(self) -> dict[str, Any]:
-        """status.json: state, phase, epoch, step, eta (seconds), metrics, message, pid, heartbeat (Unix time)."""
+        """status.json: state, phase, epoch, step, eta (seconds), metrics, message, pid, heartbeat (Unix time).
+
+        `started` is the session's, `before` the seconds of those before it.
+        """
         return files.read_json(self.path / "status.json") or {"state": "queued"}
 
     @property
@@ -81,6 +84,13 @@ class Run:
             again = self.status
             return "gone" if again["state"] == status["state"] and not is_alive(again) else str(again["state"])
         return "stopping" if (self.path / "stop").exists() else str(status["state"])
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been worked on, all sessions together."""
+        status = self.status
+        last = status["heartbeat"] - status["started"] if "started" in status else 0.0
+        return float(status.get("before", 0.0) + last)
 
     @property
     def scores(self) -> dict[str, Any]:
@@ -138,14 +148,18 @@ class Run:
         return decoder.decode(self.recipe.outputs(self.model, inputs)) if len(next(iter(inputs.values()))) else []
 
     def evaluate(self, data: Any) -> dict[str, Any]:
-        """Score the model on new labelled rows: a file, DataFrame or rows."""
+        """Score the model on new labelled rows: a file, DataFrame or rows.
+
+        Where pictures could not be read and are not scored, `unreadable` lists them with their reasons.
+        """
         from kerasllm import encoders
         from kerasllm.data import Examples
 
         encoder, decoder = encoders.load(self.path)
         rows = self.recipe.labelled(data, encoder, decoder)
         examples = Examples(encoder.encode(rows.features), decoder.encode(rows.truth))
-        return self.recipe.measure(self.model, examples, rows.truth, decoder)[0]
+        scores = self.recipe.measure(self.model, examples, rows.truth, decoder)[0]
+        return {**scores, "unreadable": list(rows.unreadable)} if rows.unreadable else scores
 
     def generate(self, prompt: str = "", **options: Any) -> Iterator[str]:
         """Write on after `prompt`, piece by piece as it is drawn: a language model's run.

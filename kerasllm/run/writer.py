@@ -50,7 +50,8 @@ class Writer:
         """Say that the run is running, and go on saying so."""
         if self.run.status["state"] != "queued":  # a stop asked before the start still holds
             (self.run.path / "stop").unlink(missing_ok=True)
-        self._status = {"state": "running", "phase": "starting", "started": time.time(), **myself()}
+        begun = {"started": time.time(), "before": self.run.seconds}
+        self._status = {"state": "running", "phase": "starting", **begun, **myself()}
         self._write()
         self._thread.start()
 

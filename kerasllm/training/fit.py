@@ -158,6 +158,8 @@ def _score(run: Run, recipe: Recipe, data: Data, model: keras.Model, recorder: R
         report["splits"][name], outputs = recipe.measure(model, examples, truth, data.decoder, places)
         report["split"] = name
     pictures = recipe.figures(truth, outputs, data.decoder)
+    if speed := recipe.speed(model):
+        report["speed"] = speed
     if recipe.early_stopping:
         report["best_epoch"] = recorder.progress.best_epoch
     files.replace_json(run.path / "scores.json", report)
