@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files
@@ -194,3 +196,58 @@ def test_a_hundred_runs_cost_little(runs: Path, tmp_path: Path) -> None:
     assert time.perf_counter() - start < 0.1
     assert shown[0]["name"] == "run-099"
     assert len(shown[0]["curve"]) == 40
+
+
+def own_notebook(place: Path, *cells: str) -> Path:
+    """A notebook whose first cell is tagged `parameters`."""
+    made = new_notebook(cells=[new_code_cell(cell) for cell in cells])
+    made.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(made, place)
+    return place
+
+
+TRAINS = (
+    "from kerasllm.recipes.linear_regression import LinearRegression\nrecipe = parameters(LinearRegression, globals())"
+)
+
+
+def test_a_recipes_notebook_keeps_its_own_settings(runs: Path, tmp_path: Path) -> None:
+    from kerasllm_widgets.server.forms import Filled
+    from kerasllm_widgets.server.notebooks import form, reserve_notebook
+
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "flats.csv").write_text("area,price\n50,100\n60,120\n")
+    cell = 'data: str = "flats.csv"\nepochs: int = 7\nseed: int = 3'
+    path = own_notebook(folder / "own.ipynb", cell, TRAINS)
+    shown = form(path, "en")
+    assert shown["recipe"] == "linear_regression"
+    assert [shown["schema"]["properties"][name]["default"] for name in ("data", "epochs")] == ["flats.csv", 7]
+
+    run = reserve_notebook(tmp_path, runs, path, Filled({"seed": 5}, "mine"))
+    assert (run.recipe.epochs, run.recipe.seed, run.recipe.data) == (7, 5, str(folder / "flats.csv"))
+    assert "epochs: int = 7" in (run.path / "source.ipynb").read_text("utf-8")
+
+
+def test_a_recipes_notebook_names_no_file_outside_the_root(runs: Path, tmp_path: Path) -> None:
+    from kerasllm_widgets.server.forms import Filled
+    from kerasllm_widgets.server.notebooks import reserve_notebook
+    from tornado.web import HTTPError
+
+    root = tmp_path / "root"
+    root.mkdir()
+    (tmp_path / "secret.csv").write_text("area,price\n50,100\n60,120\n")
+    for named in (tmp_path / "secret.csv", "../secret.csv"):
+        path = own_notebook(root / "own.ipynb", f'data: str = "{named}"', TRAINS)
+        with pytest.raises(HTTPError, match="no such file"):
+            reserve_notebook(root, runs, path, Filled({}, "."))
+
+
+def test_a_computed_default_is_an_empty_field(tmp_path: Path) -> None:
+    from kerasllm_widgets.server.notebooks import form
+
+    path = own_notebook(tmp_path / "own.ipynb", 'n: int = 60 * 60\nname: str = "x"\nanything = None')
+    drawn = form(path, "en")["schema"]["properties"]
+    assert {name: one.get("default", "empty") for name, one in drawn.items()} == {
+        "n": "empty", "name": "x", "anything": "None",
+    }  # fmt: skip
