@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from kerasllm.recipe import Recipe
 
 FORMAT = 1
+ASKED: dict[str, Any] = {"format": int, "recipe": str, "parameters": dict, "created": (int, float)}
+STATUS: dict[str, Any] = {"pid": int, "pid_started": (int, float), "heartbeat": (int, float)}  # where it has them
 ENDED = ("completed", "stopped", "failed")
 
 
@@ -49,7 +51,7 @@ class Run:
             content: dict[str, Any] = files.read_json(self.path / "run.json") or {}
         except ValueError as error:
             raise InputError(f"{self.path} is no run: its run.json is no JSON: {error}") from error
-        if not {"format", "recipe", "parameters", "created"} <= content.keys():
+        if not isinstance(content, dict) or not all(isinstance(content.get(name), ASKED[name]) for name in ASKED):
             raise InputError(f"{self.path} is no run: its run.json does not tell recipe and parameters")
         if content["format"] > FORMAT:
             raise InputError(f"{self.path} was written by a newer kerasllm: pip install -U kerasllm")
@@ -68,7 +70,16 @@ class Run:
     @property
     def status(self) -> dict[str, Any]:
         """status.json: state, phase, epoch, step, eta (seconds), metrics, message, pid, heartbeat (Unix time)."""
-        return files.read_json(self.path / "status.json") or {"state": "queued"}
+        try:
+            content: dict[str, Any] = files.read_json(self.path / "status.json") or {"state": "queued"}
+        except (ValueError, OSError) as error:
+            raise InputError(f"{self.name}: its status.json cannot be read: {error}") from error
+        if not isinstance(content, dict) or not isinstance(content.get("state"), str):
+            raise InputError(f"{self.name}: its status.json does not tell the state")
+        for name, kind in STATUS.items():
+            if name in content and not isinstance(content[name], kind):
+                raise InputError(f"{self.name}: its status.json has no number as {name!r}")
+        return content
 
     @property
     def state(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from tests.lab.server import Server
 
 TABLE = """
 import json
+import platform
 from jupyter_server.serverapp import ServerApp
 app = ServerApp()
 app.initialize(argv=["--no-browser", "--allow-root", "--port=0"], new_httpserver=False)
@@ -251,3 +253,32 @@ def test_a_computed_default_is_an_empty_field(tmp_path: Path) -> None:
     assert {name: one.get("default", "empty") for name, one in drawn.items()} == {
         "n": "empty", "name": "x", "anything": "None",
     }  # fmt: skip
+
+
+ODD = ['{"phase": "x"}', "[]", "no JSON", '{"state": "running", "pid": "x"}', '{"state": "running", "heartbeat": {}}']
+
+
+def test_an_odd_folder_takes_no_other_run_down(runs: Path, tmp_path: Path) -> None:
+    from kerasllm_widgets.server.rows import Rows
+
+    create(LinearRegression(), runs, "good")
+    for place, text in enumerate(ODD):
+        (create(LinearRegression(), runs, f"odd-{place}").path / "status.json").write_text(text)
+    folder = create(LinearRegression(), runs, "odd-folder").path / "status.json"
+    folder.unlink()
+    folder.mkdir()
+    (create(LinearRegression(), runs, "odd-curve").path / "history.jsonl").write_text("[]\n")
+    (create(LinearRegression(), runs, "odd-scores").path / "scores.json").write_text("{}")
+    files.replace_json(create(LinearRegression(), runs, "odd-score").path / "scores.json", {"split": "test"})
+    (create(LinearRegression(), runs, "none").path / "run.json").write_text('{"created": "now"}')
+    here = {"state": "running", "host": platform.node()}
+    files.replace_json(create(LinearRegression(), runs, "without-pid").path / "status.json", here)
+    files.replace_json(create(LinearRegression(), runs, "pid").path / "status.json", {**here, "pid": -1, "pid_started": 0})
+    shown = {row["name"]: row for row in Rows(tmp_path, runs).read()}
+    assert "none" not in shown
+    assert [shown[name]["state"] for name in ("good", "odd-scores", "without-pid", "pid")] == [
+        "queued", "queued", "gone", "gone",
+    ]  # fmt: skip
+    odd = [row for name, row in shown.items() if name.startswith("odd-") and name != "odd-scores"]
+    assert len(odd) == len(ODD) + 3
+    assert all(row["state"] == "unreadable" and row["message"] for row in odd)

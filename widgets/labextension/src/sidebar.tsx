@@ -19,7 +19,7 @@ import { reason } from './messages';
 import { lives, type Row, type State, type Watcher } from './watcher';
 import { duration, stateWord } from './words';
 
-const STATES: State[] = ['running', 'queued', 'stopping', 'stalled', 'stopped', 'failed', 'completed', 'gone'];
+const STATES: State[] = ['running', 'queued', 'stopping', 'stalled', 'stopped', 'failed', 'completed', 'gone', 'unreadable'];
 
 export class RunsSidebar extends ReactWidget {
   constructor(

@@ -6,7 +6,7 @@ import { Signal, type ISignal } from '@lumino/signaling';
 import { askAgain } from './api';
 
 export type State =
-  'queued' | 'running' | 'stopping' | 'stalled' | 'stopped' | 'failed' | 'completed' | 'gone';
+  'queued' | 'running' | 'stopping' | 'stalled' | 'stopped' | 'failed' | 'completed' | 'gone' | 'unreadable';
 
 export interface Row {
   name: string;

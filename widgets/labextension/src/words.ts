@@ -12,7 +12,8 @@ export function stateWord(state: State, trans: TranslationBundle): string {
     stopped: trans.__('stopped'),
     failed: trans.__('failed'),
     completed: trans.__('completed'),
-    gone: trans.__('gone')
+    gone: trans.__('gone'),
+    unreadable: trans.__('unreadable')
   };
   return words[state] ?? state;
 }
