@@ -160,6 +160,8 @@ def test_runs_wait_for_their_turn_outlive_the_server_and_go_on_after_it(tmp_path
         assert list((tmp_path / "share" / "Trash" / "files").iterdir())
 
         assert server.ask("POST", f"/kerasllm/runs/{first.name}/resume", {})[0] == 202
+        assert server.ask("POST", f"/kerasllm/runs/{first.name}/resume", {})[0] == 400
+        assert server.ask("GET", f"/kerasllm/runs/{first.name}")[1]["state"] == "queued"
         wait(lambda: first.state == "running")
 
 
@@ -273,7 +275,9 @@ def test_an_odd_folder_takes_no_other_run_down(runs: Path, tmp_path: Path) -> No
     (create(LinearRegression(), runs, "none").path / "run.json").write_text('{"created": "now"}')
     here = {"state": "running", "host": platform.node()}
     files.replace_json(create(LinearRegression(), runs, "without-pid").path / "status.json", here)
-    files.replace_json(create(LinearRegression(), runs, "pid").path / "status.json", {**here, "pid": -1, "pid_started": 0})
+    files.replace_json(
+        create(LinearRegression(), runs, "pid").path / "status.json", {**here, "pid": -1, "pid_started": 0}
+    )
     shown = {row["name"]: row for row in Rows(tmp_path, runs).read()}
     assert "none" not in shown
     assert [shown[name]["state"] for name in ("good", "odd-scores", "without-pid", "pid")] == [
@@ -282,3 +286,48 @@ def test_an_odd_folder_takes_no_other_run_down(runs: Path, tmp_path: Path) -> No
     odd = [row for name, row in shown.items() if name.startswith("odd-") and name != "odd-scores"]
     assert len(odd) == len(ODD) + 3
     assert all(row["state"] == "unreadable" and row["message"] for row in odd)
+
+
+@pytest.fixture
+def slow_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children that never come to write."""
+    sleeper = tmp_path / "sleeper"
+    sleeper.write_text("#!/bin/sh\nexec sleep 60\n")
+    sleeper.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(sleeper))
+
+
+@pytest.mark.parametrize("before", ["queued", "running", "failed"])
+def test_a_run_whose_child_has_not_written_yet_is_queued_and_can_be_stopped(
+    before: str, runs: Path, tmp_path: Path, slow_child: None
+) -> None:
+    from kerasllm_widgets.server.queue import Queue
+    from kerasllm_widgets.server.routes import Context
+    from kerasllm_widgets.server.rows import Rows
+
+    run = create(LinearRegression(), runs, "mine")
+    files.replace_json(run.path / "status.json", {**run.status, "state": before, "pid_started": 0})
+    queue = Queue(runs, 1)
+    context = Context(tmp_path, runs, queue, Rows(tmp_path, runs))
+    queue.add(run)
+    assert (queue.waiting(), context.queued(), context.state(run)) == ([], {"mine": 0}, "queued")
+    assert queue.stop(run)
+    wait(lambda: queue.tick() or not queue.works_on(run), 10)
+    assert context.state(run) == ("failed" if before == "failed" else "stopped")
+
+
+def test_who_leaves_the_queue_while_another_process_trains_it_is_left_to_that_one(runs: Path, slow_child: None) -> None:
+    from kerasllm_widgets.server.queue import Queue
+
+    queue, first, run = (
+        Queue(runs, 1),
+        create(LinearRegression(), runs, "first"),
+        create(LinearRegression(), runs, "run"),
+    )
+    queue.add(first)
+    queue.add(run)
+    status = {**run.status, "state": "running"}
+    files.replace_json(run.path / "status.json", status)
+    assert queue.stop(run)
+    assert (queue.waiting(), run.status) == ([], status)
+    assert queue.stop(first)

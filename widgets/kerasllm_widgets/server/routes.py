@@ -18,13 +18,14 @@ from tornado.web import HTTPError, authenticated
 from kerasllm import __version__, recipes
 from kerasllm.errors import InputError
 from kerasllm.parameters import schema
-from kerasllm.run import Run, files
+from kerasllm.run import Run
 from kerasllm_widgets.server import forms, paths
 from kerasllm_widgets.server.notebooks import form, panel_notebook, reserve_notebook
 from kerasllm_widgets.server.queue import LOG, Queue
 from kerasllm_widgets.server.rows import Rows
 
-BUSY = ("running", "stopping")
+BUSY = ("queued", "running", "stopping")
+RESTING = ("queued", "stopped", "failed", "gone")  # as the folder tells of a run that waits
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,20 @@ class Context:
     runs: Path
     queue: Queue
     rows: Rows
+
+    def queued(self) -> dict[str, int]:
+        """The runs that wait for their turn by place, and as 0 those whose child has not written yet.
+
+        To be asked before a run's state: what has left the queue since then has written.
+        """
+        waiting = self.queue.waiting()  # the next one moves on to those that start, never back
+        return {**dict.fromkeys(self.queue.starting(), 0), **{name: place for place, name in enumerate(waiting, 1)}}
+
+    def state(self, run: Run) -> str:
+        """The run's state, which is queued also before its child has said so."""
+        is_queued = run.name in self.queued()
+        state = run.state
+        return "queued" if is_queued and state in RESTING else state
 
 
 def _told(verb: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -138,12 +153,12 @@ class Runs(Route):
     @authorized
     async def get(self) -> None:
         """What the sidebar shows, newest first; 304 where nothing has changed."""
+        queued = self.context.queued()
         rows = await asyncio.to_thread(self.context.rows.read)
-        place = {name: place for place, name in enumerate(self.context.queue.waiting(), 1)}
-        shown = [{**row, "waits": place.get(row["name"], 0)} for row in rows]
+        shown = [{**row, "waits": queued.get(row["name"], 0)} for row in rows]
         for row in shown:
-            if row["waits"] and row["state"] == "gone":  # who reserved it was an earlier server
-                row["state"] = "queued"
+            if row["name"] in queued and row["state"] in RESTING:
+                row |= {"state": "queued", "message": ""}  # what its folder says is of the session before
         self.finish({"runs": shown, "limit": self.context.queue.limit})
 
     @authenticated
@@ -183,7 +198,7 @@ class One(Route):
                 "recipe": run.asked["recipe"],
                 "parameters": run.asked["parameters"],
                 "created": run.asked["created"],
-                "state": run.state,
+                "state": self.context.state(run),
                 "status": run.status,
                 "scores": run.scores,
                 "epochs": run.epochs,
@@ -204,10 +219,9 @@ class One(Route):
     async def delete(self, name: str) -> None:
         """Move it to the trash; refused while something works on it."""
         run = paths.run(self.context.runs, name)
-        if run.state in BUSY:
-            raise InputError(f"{run.name} is {run.state}; stop it first")
-        if run.name in self.context.queue.waiting():
-            raise InputError(f"{run.name} waits for its turn; stop it first")
+        state = self.context.state(run)
+        if state in BUSY:
+            raise InputError(f"{run.name} is {state}; stop it first")
         if not await self._is_left(run):
             raise InputError(f"{run.name} has ended, but its process not yet; try again")
         try:
@@ -252,9 +266,7 @@ class Stop(Route):
     async def post(self, name: str) -> None:
         """Ask the trainer to stop, or take the run out of the queue."""
         run = paths.run(self.context.runs, name)
-        if self.context.queue.drop(run):
-            files.replace_json(run.path / "status.json", {**run.status, "state": "stopped"})
-        else:
+        if not self.context.queue.stop(run) or run.state in ("running", "stopping"):  # started elsewhere meanwhile
             run.stop()
         self.set_status(204)
         self.finish()
@@ -269,8 +281,9 @@ class Resume(Route):
     async def post(self, name: str) -> None:
         """Queue a run to go on from its last checkpoint."""
         run = paths.run(self.context.runs, name)
-        if run.state in (*BUSY, "completed"):
-            raise InputError(f"{run.name} is {run.state} already")
+        state = self.context.state(run)
+        if state in (*BUSY, "completed"):
+            raise InputError(f"{run.name} is {state} already")
         if not run.asked.get("replayable"):
             raise InputError(f"{run.name} was trained on data given in Python, which no file can replay; train again")
         self.context.queue.add(run)
