@@ -71,9 +71,11 @@ class Run:
     def status(self) -> dict[str, Any]:
         """status.json: state, phase, epoch, step, eta (seconds), metrics, message, pid, heartbeat (Unix time)."""
         try:
-            content: dict[str, Any] = files.read_json(self.path / "status.json") or {"state": "queued"}
+            content: dict[str, Any] | None = files.read_json(self.path / "status.json")
         except (ValueError, OSError) as error:
             raise InputError(f"{self.name}: its status.json cannot be read: {error}") from error
+        if content is None:
+            return {"state": "queued"}
         if not isinstance(content, dict) or not isinstance(content.get("state"), str):
             raise InputError(f"{self.name}: its status.json does not tell the state")
         for name, kind in STATUS.items():
