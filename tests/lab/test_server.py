@@ -182,6 +182,16 @@ def test_nothing_new_is_answered_with_304(server: Server) -> None:
     assert server.ask("GET", "/kerasllm/runs", headers=again)[0] == 304
 
 
+@pytest.mark.slow
+def test_a_view_that_looks_on_does_not_keep_an_idle_server_up(server: Server) -> None:
+    run = create(LinearRegression(), server.runs)
+    before = server.ask("GET", "/api/status")[1]["last_activity"]
+    time.sleep(1)
+    status, content, _ = server.ask("GET", f"/kerasllm/runs/{run.name}")
+    assert (status, content["curve"]) == (200, {})
+    assert server.ask("GET", "/api/status")[1]["last_activity"] == before
+
+
 EPOCHS = range(1, 101)
 
 
@@ -301,6 +311,7 @@ def slow_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_whose_child_has_not_written_yet_is_queued_and_can_be_stopped(
     before: str, runs: Path, tmp_path: Path, slow_child: None
 ) -> None:
+    from kerasllm_widgets.server.curves import Curves
     from kerasllm_widgets.server.queue import Queue
     from kerasllm_widgets.server.routes import Context
     from kerasllm_widgets.server.rows import Rows
@@ -308,7 +319,7 @@ def test_a_run_whose_child_has_not_written_yet_is_queued_and_can_be_stopped(
     run = create(LinearRegression(), runs, "mine")
     files.replace_json(run.path / "status.json", {**run.status, "state": before, "pid_started": 0})
     queue = Queue(runs, 1)
-    context = Context(tmp_path, runs, queue, Rows(tmp_path, runs))
+    context = Context(tmp_path, runs, queue, Rows(tmp_path, runs), Curves())
     queue.add(run)
     assert (queue.waiting(), context.queued(), context.state(run)) == ([], {"mine": 0}, "queued")
     assert queue.stop(run)
@@ -331,3 +342,18 @@ def test_who_leaves_the_queue_while_another_process_trains_it_is_left_to_that_on
     assert queue.stop(run)
     assert (queue.waiting(), run.status) == ([], status)
     assert queue.stop(first)
+
+
+def test_a_view_of_a_long_run_gets_a_short_curve_and_reads_it_once(runs: Path) -> None:
+    from kerasllm_widgets.server.curves import Curves
+
+    run, curves = create(LinearRegression(), runs, "long"), Curves()
+    line = '{{"kind": "epoch", "epoch": {0}, "time": {0}, "loss": 0.5, "val_loss": 0.25}}\n'
+    (run.path / "history.jsonl").write_text("".join(line.format(epoch) for epoch in range(1, 20_001)))
+    drawn = curves.drawn(run)["loss"]
+    assert all(len(drawn[part][0]) <= 301 and drawn[part][0][-1] == 20_000 for part in ("train", "validation"))
+    with (run.path / "history.jsonl").open("a") as file:
+        file.write(line.format(20_001))
+    start = time.perf_counter()
+    assert curves.drawn(run)["loss"]["train"][0][-1] == 20_001
+    assert time.perf_counter() - start < 0.05

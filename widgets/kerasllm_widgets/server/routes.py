@@ -20,6 +20,7 @@ from kerasllm.errors import InputError
 from kerasllm.parameters import schema
 from kerasllm.run import Run
 from kerasllm_widgets.server import forms, paths
+from kerasllm_widgets.server.curves import Curves
 from kerasllm_widgets.server.notebooks import form, panel_notebook, reserve_notebook
 from kerasllm_widgets.server.queue import LOG, Queue
 from kerasllm_widgets.server.rows import Rows
@@ -30,12 +31,13 @@ RESTING = ("queued", "stopped", "failed", "gone")  # as the folder tells of a ru
 
 @dataclass(frozen=True)
 class Context:
-    """What the routes share: the server's root and the folder of runs (both canonical), the queue, the rows."""
+    """What the routes share: the server's root and the folder of runs (both canonical), and what is kept of runs."""
 
     root: Path
     runs: Path
     queue: Queue
     rows: Rows
+    curves: Curves
 
     def queued(self) -> dict[str, int]:
         """The runs that wait for their turn by place, and as 0 those whose child has not written yet.
@@ -186,28 +188,30 @@ class Runs(Route):
 class One(Route):
     """One run."""
 
+    _track_activity = False  # nor does a view
+
     @authenticated
     @authorized
     @_told
     async def get(self, name: str) -> None:
         """Everything a view shows of it."""
-        run = paths.run(self.context.runs, name)
-        self.finish(
-            {
-                "name": run.name,
-                "recipe": run.asked["recipe"],
-                "parameters": run.asked["parameters"],
-                "created": run.asked["created"],
-                "state": self.context.state(run),
-                "status": run.status,
-                "scores": run.scores,
-                "epochs": run.epochs,
-                "warnings": run.card.get("warnings", []),
-                "notebook": self._below(run.path / "notebook.ipynb"),
-                "log": self._below(run.path / LOG),
-                "figures": [self._below(figure) for figure in sorted(run.path.glob("figures/*.png"))],
-            }
-        )
+        self.finish(await asyncio.to_thread(self._look, paths.run(self.context.runs, name)))
+
+    def _look(self, run: Run) -> dict[str, Any]:
+        return {
+            "name": run.name,
+            "recipe": run.asked["recipe"],
+            "parameters": run.asked["parameters"],
+            "created": run.asked["created"],
+            "state": self.context.state(run),
+            "status": run.status,
+            "scores": run.scores,
+            "curve": self.context.curves.drawn(run),
+            "warnings": run.card.get("warnings", []),
+            "notebook": self._below(run.path / "notebook.ipynb"),
+            "log": self._below(run.path / LOG),
+            "figures": [self._below(figure) for figure in sorted(run.path.glob("figures/*.png"))],
+        }
 
     def _below(self, file: Path) -> str | None:
         """A file's path below the server's root, for Lab to open; None where it lies elsewhere."""

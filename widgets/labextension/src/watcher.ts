@@ -33,8 +33,9 @@ interface Answer {
 }
 
 const LIVING: State[] = ['queued', 'running', 'stopping', 'stalled'];
-const OFTEN = 1000;
-const SELDOM = 5000;
+// Milliseconds between two looks.
+export const OFTEN = 1000;
+export const SELDOM = 5000;
 
 export const lives = (state: State): boolean => LIVING.includes(state);
 
