@@ -125,8 +125,8 @@ def from_notebook(recipe: type[Recipe], path: Path, given: Mapping[str, Any]) ->
         if own[name] is None:
             raise InputError(f"{path.name}: {name} is computed in its parameters cell; give it a plain value")
     values = {**own, **given}
-    named = {name: file for name, file in recipe(**values).files().items() if not file.startswith("sample:")}
-    beside = {name: str(path.parent / file) for name, file in named.items() if name not in given}
+    named = {name: file for name, file in recipe(**values).files(path.parent).items() if name not in given}
+    beside = {name: str(path.parent / file) for name, file in named.items() if not file.startswith("sample:")}
     return recipe(**{**values, **beside})
 
 

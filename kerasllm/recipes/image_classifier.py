@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
@@ -80,6 +79,7 @@ class ImageClassifier(Classifier):
         "代替网络的 KerasHub 主干：预置模型名、hf://… 或文件夹；空则从零训练",
         group="network",
         advanced=True,
+        kind="preset",
     )
     tune: bool = parameter(
         False,
@@ -166,17 +166,15 @@ class ImageClassifier(Classifier):
             raise ValueError("a preset takes pictures with colours: leave colours at auto")
         return self
 
-    def files(self) -> dict[str, str]:
-        """Folders and samples of pictures, and the preset, where it is a folder."""
-        return super().files() | ({"preset": self.preset} if Path(self.preset).is_dir() and self.preset else {})
-
     def fingerprints(self, source: Any = None) -> dict[str, str]:
         """SHA-256 of each folder's pictures; a missing one raises InputError before anything is written."""
         from kerasllm.data.picture_folder import fingerprint
 
         if source is None and not self.data:
             raise InputError("data: name a folder that holds a folder of pictures per class, or sample:digits")
-        given = {name: file for name, file in super().files().items() if name != "data" or source is None}
+        given = {name: file for name, file in self.files().items() if name != "preset"}
+        if source is not None:
+            given.pop("data", None)
         return {name: fingerprint(file) for name, file in given.items()}
 
     def read(self, source: Any = None) -> Data:

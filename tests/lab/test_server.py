@@ -357,3 +357,23 @@ def test_a_view_of_a_long_run_gets_a_short_curve_and_reads_it_once(runs: Path) -
     start = time.perf_counter()
     assert curves.drawn(run)["loss"]["train"][0][-1] == 20_001
     assert time.perf_counter() - start < 0.05
+
+
+@pytest.mark.parametrize(
+    "preset", ["..", "../elsewhere", "/", "{outside}", "./missing", ".hidden", "hf://../x", "a\\b"]
+)
+def test_a_preset_lies_below_the_root_or_is_a_name(preset: str, tmp_path: Path) -> None:
+    from kerasllm_widgets.server.forms import Filled, anchored
+    from tornado.web import HTTPError
+
+    from kerasllm.recipes.bert_classifier import BertClassifier
+
+    root, outside = tmp_path / "root", tmp_path / "elsewhere"
+    (root / "mine" / "tiny").mkdir(parents=True)
+    outside.mkdir()
+    with pytest.raises(HTTPError) as refused:
+        anchored(root, BertClassifier, Filled({"preset": preset.format(outside=outside)}, "mine"))
+    assert refused.value.status_code == 404
+    place, one, other = str(root / "mine" / "tiny"), "bert_tiny_en_uncased", "hf://google-bert/bert-base-chinese"
+    for given, meant in (("tiny", place), (place, place), (one, one), (other, other)):
+        assert anchored(root, BertClassifier, Filled({"preset": given}, "mine"))["preset"] == meant
