@@ -377,3 +377,20 @@ def test_a_preset_lies_below_the_root_or_is_a_name(preset: str, tmp_path: Path) 
     place, one, other = str(root / "mine" / "tiny"), "bert_tiny_en_uncased", "hf://google-bert/bert-base-chinese"
     for given, meant in (("tiny", place), (place, place), (one, one), (other, other)):
         assert anchored(root, BertClassifier, Filled({"preset": given}, "mine"))["preset"] == meant
+
+
+def test_a_strangers_run_is_no_module_of_a_child(runs: Path) -> None:
+    """numpy, say, which the child imports at once: its folder of runs is its working directory."""
+    from kerasllm_widgets.server.queue import LOG, Queue
+
+    for name in ("kerasllm", "psutil", "pydantic"):
+        stranger = create(LinearRegression(), runs, name)
+        (stranger.path / "__init__.py").write_text(
+            f"open({str(runs / 'imported')!r}, 'w')\nraise SystemExit('trapped')"
+        )
+    run = create(LinearRegression(data="sample:none"), runs, "mine")
+    queue = Queue(runs, 1)
+    queue.add(run)
+    wait(lambda: queue.tick() or not queue.works_on(run))
+    assert not (runs / "imported").exists()
+    assert "no sample 'none'" in (run.path / LOG).read_text()

@@ -150,7 +150,7 @@ def _bury(process: subprocess.Popen[str]) -> None:
 def _spawn(module: str, *words: str, stdin: int, stdout: int | IO[bytes], stderr: int) -> subprocess.Popen[str]:
     """This interpreter on a module, in a session of its own: no signal of the kernel's reaches it."""
     return subprocess.Popen(
-        [sys.executable, "-m", module, *words],
+        [sys.executable, "-P", "-m", module, *words],  # no file of the notebook's folder is a module of ours
         stdin=stdin, stdout=stdout, stderr=stderr, text=True, encoding="utf-8",
         start_new_session=True,
     )  # fmt: skip

@@ -6,6 +6,7 @@ cannot start by itself. Each child is `python -m kerasllm …` in a session of i
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -97,10 +98,14 @@ class Queue:
 
     def _start(self, run: Run) -> dict[str, Any]:
         before = _written(run)
+        # A stranger's run called `numpy` is no module: neither of the child nor of a recipe's kernel, which begins here
+        # too. The kernel of a notebook of one's own begins beside the notebook, and finds the modules there.
+        safe = {"PYTHONSAFEPATH": "1"} if run.asked["recipe"] else {}
         with (run.path / LOG).open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", "kerasllm", "resume", str(run.path)],
+                [sys.executable, "-P", "-m", "kerasllm", "resume", str(run.path)],
                 cwd=self.runs,
+                env={**os.environ, **safe},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
