@@ -166,6 +166,15 @@ def test_runs_wait_for_their_turn_outlive_the_server_and_go_on_after_it(tmp_path
 
 
 @pytest.mark.slow
+def test_the_limit_goes_back_to_the_servers_own(server: Server) -> None:
+    for limit, now in ((3, 3), (0, 1)):
+        assert server.ask("PUT", "/kerasllm/limit", {"limit": limit})[0] == 204
+        answer = server.ask("GET", "/kerasllm/runs")[1]
+        assert (answer["limit"], answer["own_limit"]) == (now, 1)
+    assert server.ask("PUT", "/kerasllm/limit", {"limit": -1})[0] == 400
+
+
+@pytest.mark.slow
 def test_a_run_that_never_came_to_train_says_why(server: Server) -> None:
     data = server.root / "bad.csv"
     data.write_text("a,b\n1,2\n3,x\n")

@@ -30,7 +30,7 @@ class Queue:
     """At most `limit` children at once; the others wait, first come first served."""
 
     def __init__(self, runs: Path, limit: int):
-        self.runs, self.limit = runs, limit
+        self.runs, self.limit, self.own_limit = runs, limit, limit  # the latter as the server was started
         self._file = runs / ".queue.json"
         self._children: list[subprocess.Popen[bytes]] = []
 

@@ -161,7 +161,8 @@ class Runs(Route):
         for row in shown:
             if row["name"] in queued and row["state"] in RESTING:
                 row |= {"state": "queued", "message": ""}  # what its folder says is of the session before
-        self.finish({"runs": shown, "limit": self.context.queue.limit})
+        queue = self.context.queue
+        self.finish({"runs": shown, "limit": queue.limit, "own_limit": queue.own_limit})
 
     @authenticated
     @authorized("execute")
@@ -252,11 +253,12 @@ class Limit(Route):
     @authorized("execute")
     @_told
     async def put(self) -> None:
-        """Change it, until the server ends."""
+        """Change it, until the server ends; 0: back to as it was started."""
         (limit,) = self.body(limit=int)
-        if limit < 1:
-            raise InputError("limit: at least 1")
-        self.context.queue.limit = limit
+        if limit < 0:
+            raise InputError("limit: at least 1, or 0: as the server was started")
+        queue = self.context.queue
+        queue.limit = limit or queue.own_limit
         self.set_status(204)
         self.finish()
 

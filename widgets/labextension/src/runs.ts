@@ -110,14 +110,27 @@ export const runs: JupyterFrontEndPlugin<void> = {
     };
 
     const settings = await registry?.load('kerasllm:runs').catch(() => undefined);
-    const apply = () => {
-      isTold = settings?.get('notify').composite !== false;
-      const limit = Number(settings?.get('limit').composite ?? 0);
-      if (limit > 0 && limit !== watcher.limit) {
-        ask('limit', 'PUT', { limit }).catch(error => complain(error, trans));
+    if (!settings) {
+      return;
+    }
+    let refused = -1;
+    // A server that was started again has forgotten the limit, so each answer is compared.
+    const limit = () => {
+      const wanted = Number(settings.get('limit').composite);
+      if (watcher.limit > 0 && (wanted || watcher.ownLimit) !== watcher.limit && wanted !== refused) {
+        ask('limit', 'PUT', { limit: wanted }).catch(error => {
+          refused = wanted; // told once
+          complain(error, trans);
+        });
       }
     };
-    settings?.changed.connect(apply);
+    const apply = () => {
+      isTold = settings.get('notify').composite !== false;
+      refused = -1;
+      limit();
+    };
+    watcher.changed.connect(limit);
+    settings.changed.connect(apply);
     apply();
   }
 };
