@@ -10,7 +10,7 @@ import { askAgain, part } from './api';
 import { Chart, short, type Series } from './chart';
 import { reason } from './messages';
 import { lives, OFTEN, SELDOM, type State } from './watcher';
-import { stateWord } from './words';
+import { phaseWord, stateWord } from './words';
 
 /** By measure, its lines over the training and the validation rows: all x, all y. */
 type Curve = Record<string, { train?: [number[], number[]]; validation?: [number[], number[]] }>;
@@ -80,7 +80,7 @@ function View({ names, commands, trans, isShown }: Props): JSX.Element {
         rows={[
           [trans.__('recipe'), shown.map(run => run.recipe)],
           [trans.__('state'), shown.map(run => stateWord(run.state, trans))],
-          [trans.__('message'), shown.map(run => run.status.message || run.status.phase || '')]
+          [trans.__('message'), shown.map(run => run.status.message || phaseWord(run.status.phase ?? '', trans))]
         ]}
       />
       <Curves runs={shown} axis={trans.__('epoch')} />
