@@ -363,9 +363,9 @@ def test_a_view_of_a_long_run_gets_a_short_curve_and_reads_it_once(runs: Path) -
     assert all(len(drawn[part][0]) <= 301 and drawn[part][0][-1] == 20_000 for part in ("train", "validation"))
     with (run.path / "history.jsonl").open("a") as file:
         file.write(line.format(20_001))
-    start = time.perf_counter()
+    start = time.process_time()
     assert curves.drawn(run)["loss"]["train"][0][-1] == 20_001
-    assert time.perf_counter() - start < 0.05
+    assert time.process_time() - start < 0.05
 
 
 @pytest.mark.parametrize(

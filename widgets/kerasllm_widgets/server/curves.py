@@ -23,8 +23,9 @@ class Curves:
         # A run that was deleted and made anew under its name is another one.
         key = str(run.path), run.asked["created"]
         with self._lock:
-            tail, curve = self._known.pop(key, None) or (Tail(run.path / "history.jsonl"), Curve())
-            self._known[key] = tail, curve
+            is_known = key in self._known
+            tail, curve = self._known.pop(key) if is_known else (Tail(run.path / "history.jsonl"), Curve())
+            self._known[key] = tail, curve  # the last one looked at is the last to be forgotten
             while len(self._known) > KEPT:
                 del self._known[next(iter(self._known))]
             curve.add(tail.read())

@@ -82,7 +82,7 @@ class _Row:
             if line["kind"] == "epoch" and loss is not None:
                 self._losses[line["epoch"]] = loss
         silent = time.time() - status.get("heartbeat", 0) > STALLED
-        main = scores.get("main")
+        main = scores.get("main", "")
         value = _number(scores.get(main))
         return self._row(
             asked,
