@@ -351,6 +351,7 @@ def test_who_leaves_the_queue_while_another_process_trains_it_is_left_to_that_on
     assert queue.stop(run)
     assert (queue.waiting(), run.status) == ([], status)
     assert queue.stop(first)
+    wait(lambda: queue.tick() or not queue.works_on(first), 10)
 
 
 def test_a_view_of_a_long_run_gets_a_short_curve_and_reads_it_once(runs: Path) -> None:
@@ -369,7 +370,7 @@ def test_a_view_of_a_long_run_gets_a_short_curve_and_reads_it_once(runs: Path) -
 
 
 @pytest.mark.parametrize(
-    "preset", ["..", "../elsewhere", "/", "{outside}", "./missing", ".hidden", "hf://../x", "a\\b"]
+    "preset", ["../..", "../../elsewhere", "/", "{outside}", "./missing", ".hidden", "hf://../x", "a\\b"]
 )
 def test_a_preset_lies_below_the_root_or_is_a_name(preset: str, tmp_path: Path) -> None:
     from kerasllm_widgets.server.forms import Filled, anchored

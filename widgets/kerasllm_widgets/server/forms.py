@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import posixpath
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,10 +41,8 @@ def anchored(root: Path, recipe: type[Recipe], filled: Filled) -> dict[str, Any]
     files = made.files(folder)
     for name, value in files.items():
         if not value.startswith("sample:"):
-            inside = value.removeprefix(f"{root}/")
             try:
-                place = posixpath.normpath(inside if inside != value else f"{filled.folder}/{value}")
-                values[name] = str(paths.below(root, place))
+                values[name] = str(paths.below(root, os.path.relpath(folder / value, root).replace(os.sep, "/")))
             except HTTPError:
                 raise HTTPError(404, f"{name}: no such file below the folder that Jupyter serves") from None
     for name, value in made.named("preset").items():
