@@ -121,10 +121,13 @@ def from_notebook(recipe: type[Recipe], path: Path, given: Mapping[str, Any]) ->
     Files that the cell names lie beside the notebook.
     """
     own = {name: one.default for name, one in declared(path).items() if name in recipe.model_fields}
-    beside = {
-        name: str(path.parent / file) for name, file in recipe(**own).files().items() if not file.startswith("sample:")
-    }
-    return recipe(**{**own, **beside, **given})
+    for name in own.keys() - given.keys():
+        if own[name] is None:
+            raise InputError(f"{path.name}: {name} is computed in its parameters cell; give it a plain value")
+    values = {**own, **given}
+    named = {name: file for name, file in recipe(**values).files(path.parent).items() if name not in given}
+    beside = {name: str(path.parent / file) for name, file in named.items() if not file.startswith("sample:")}
+    return recipe(**{**values, **beside})
 
 
 def execute(run: Run) -> Run:

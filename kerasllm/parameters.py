@@ -21,7 +21,7 @@ GROUPS = {  # in the order of every form and help page
     "computing": ("Computing", "计算"),
     "writing": ("Writing", "写作"),
 }
-Kind = Literal["", "file", "column", "columns"]
+Kind = Literal["", "file", "preset", "column", "columns"]
 
 
 def parameter(
@@ -37,8 +37,8 @@ def parameter(
 ) -> Any:
     """Declare a recipe's field.
 
-    `kind` says what a string names, so that a form can offer it: a file, a column of the data, or several
-    columns between commas. `bounds` are pydantic's: ge, gt, le, lt.
+    `kind` says what a string names, so that a form can offer it: a file, a pretrained model (its folder or name), a
+    column of the data, or several columns between commas. `bounds` are pydantic's: ge, gt, le, lt.
     """
     if group not in GROUPS:
         raise ValueError(f"no group {group!r}{did_you_mean(group, GROUPS)}")

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
 from kerasllm.errors import InputError
-from kerasllm.parameters import check_drawable, drawing, one_line, parameter
+from kerasllm.parameters import Kind, check_drawable, drawing, one_line, parameter
 from kerasllm.run import Run, create, files
 from kerasllm.run.writer import Writer
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from kerasllm.data import Data, Decoder, Encoder, Examples, Rows
     from kerasllm.training.batches import Batches
+
+HERE = Path()  # the current folder
 
 
 class Recipe(BaseModel, ABC):
@@ -282,14 +285,15 @@ class Recipe(BaseModel, ABC):
 
         return devices.policy(self.precision, self.device)
 
-    def files(self) -> dict[str, str]:
-        """The parameters that name files or samples of data."""
-        values = {
-            name: getattr(self, name)
-            for name, field in type(self).model_fields.items()
-            if drawing(field)["kind"] == "file"
-        }
-        return {name: value for name, value in values.items() if value and not _is_share(value)}
+    def named(self, kind: Kind) -> dict[str, str]:
+        """What the parameters of a kind name, where they are given."""
+        values = {name: getattr(self, name) for name, field in type(self).model_fields.items() if _is(field, kind)}
+        return {name: value for name, value in values.items() if value}
+
+    def files(self, folder: Path = HERE) -> dict[str, str]:
+        """The parameters that name files, samples of data, or presets that lie in folders; relative to `folder`."""
+        given = {name: value for name, value in self.named("file").items() if not _is_share(value)}
+        return given | {name: value for name, value in self.named("preset").items() if (folder / value).is_dir()}
 
     def anchored(self) -> Self:
         """The same recipe with absolute paths, so that it can be resumed from any folder."""
@@ -397,6 +401,10 @@ def _train(writer: Writer, fingerprints: dict[str, str], source: Any, callbacks:
 
         fit.train(run, writer, data, fingerprints, callbacks)
     run.__dict__.pop("model", None)  # one loaded before this session is another
+
+
+def _is(field: FieldInfo, kind: Kind) -> bool:
+    return bool(drawing(field)["kind"] == kind)
 
 
 def _is_share(value: str) -> bool:

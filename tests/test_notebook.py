@@ -18,11 +18,12 @@ import nbformat
 import pytest
 
 from kerasllm import notebook, recipes
+from kerasllm.cli import main
 from kerasllm.errors import InputError
 from kerasllm.notebook import draw, execute, parameters, parameters_cell, reserve, template, this_interpreter
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.recipes.text_classifier import TextClassifier
-from kerasllm.run import Run
+from kerasllm.run import Run, files
 from tests.conftest import ROOT, last_json
 from tests.test_cli import end, one_line, start, users, wait_for_an_epoch
 
@@ -275,6 +276,22 @@ def test_a_notebook_is_a_run_with_its_figures_inside(tmp_path: Path, monkeypatch
     assert all(base64.b64decode(picture).startswith(b"\x89PNG") for picture in pictures)
     assert not any(output.get("name") == "stderr" for output in outputs)
     assert book.metadata.kernelspec.name == "python3"
+
+
+def test_a_notebooks_run_that_nobody_came_to_execute_is_resumed_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a server that reserved it and ended: its training alone would leave the notebook out."""
+    path = tmp_path / "own.ipynb"
+    path.write_text((ROOT / "notebooks" / "linear_regression.ipynb").read_text("utf-8"), "utf-8")
+    run = reserve(str(path), QUICK)
+    files.replace_json(run.path / "status.json", {**run.status, "pid_started": 0})
+    assert run.state == "gone"
+    executed: list[Run] = []
+    monkeypatch.setattr(notebook, "execute", executed.append)
+    with pytest.raises(SystemExit):
+        main(["resume", str(run.path)])
+    assert [one.path for one in executed] == [run.path]
 
 
 @slow

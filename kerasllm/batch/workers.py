@@ -74,7 +74,7 @@ class Workers:
     def _process(self, place: int) -> subprocess.Popen[str]:
         with (self._folder / f"worker-{place}.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "kerasllm.batch.worker", str(self._folder / f".worker-{place}")],
+                [sys.executable, "-P", "-m", "kerasllm.batch.worker", str(self._folder / f".worker-{place}")],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -99,11 +99,14 @@ def list_recipes(*, json: Json = False) -> None:
 @app.command(help=chinese("从最近的检查点继续一次运行；已完成的保持不变。"))
 def resume(run: str, /, *, runs: Runs = "", json: Json = False) -> int:
     """Go on with a run from its last checkpoint; a completed one is left as it is."""
+    from kerasllm.own_notebook import SOURCE
+
     found = open_run(run, runs)
     if found.state == "completed":
         print(f"{found.name} is completed; there is nothing to resume")
         return report(found, json)
-    if found.state == "queued" and found.asked["surface"] == "notebook":
+    kept = (found.path / SOURCE).exists()  # its notebook, which a training alone would leave unexecuted
+    if found.asked["surface"] == "notebook" and (kept or found.state == "queued"):
         from kerasllm.notebook import execute
 
         return follow(found, lambda: execute(found), json)

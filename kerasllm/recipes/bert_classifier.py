@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
@@ -46,6 +45,7 @@ class BertClassifier(Classifier):
         "empty: a small one from scratch",
         "预训练编码器：Hugging Face 或 KerasHub 目录、hf://用户/模型，或 KerasHub 预设名；空则从零训练一个小编码器",
         group="network",
+        kind="preset",
     )
     epochs: int = parameter(
         0,
@@ -152,10 +152,6 @@ class BertClassifier(Classifier):
         if self.width % self.heads:
             raise ValueError(f"heads: {self.heads} do not divide the width {self.width}")
         return self
-
-    def files(self) -> dict[str, str]:
-        """The preset's directory counts among them."""
-        return super().files() | ({"preset": self.preset} if Path(self.preset or " ").is_dir() else {})
 
     def read(self, source: Any = None) -> Data:
         """Clean, split, learn the classes; take the preset's tokenizer, or learn one."""

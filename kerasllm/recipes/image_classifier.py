@@ -81,6 +81,7 @@ class ImageClassifier(Classifier):
         "代替网络的 KerasHub 主干：预置模型名、hf://… 或文件夹；空则从零训练",
         group="network",
         advanced=True,
+        kind="preset",
     )
     tune: bool = parameter(
         False,
@@ -172,21 +173,19 @@ class ImageClassifier(Classifier):
             raise ValueError("tune trains a preset's weights, and there is no preset: name one, or set tune=False")
         return self
 
-    def files(self) -> dict[str, str]:
-        """Folders and samples of pictures, and the preset, where it is a folder."""
-        return super().files() | ({"preset": self.preset} if Path(self.preset).is_dir() and self.preset else {})
-
     def fingerprints(self, source: Any = None) -> dict[str, str]:
         """SHA-256 of each folder's pictures, and of a preset's; a missing one raises InputError first of all."""
-        from kerasllm.data import files
+        from kerasllm.data.files import folder_fingerprint
         from kerasllm.data.picture_folder import fingerprint
 
         if source is None and not self.data:
             raise InputError("data: name a folder that holds a folder of pictures per class, or sample:digits")
-        given = {name: file for name, file in super().files().items() if name != "data" or source is None}
-        found = {name: fingerprint(file) for name, file in given.items()}
-        preset = self.files().get("preset")
-        return found | ({"preset": files.fingerprint(preset)} if preset else {})
+        files = self.files()
+        preset = files.pop("preset", None)
+        if source is not None:
+            files.pop("data", None)
+        found = {name: fingerprint(file) for name, file in files.items()}
+        return found | ({"preset": folder_fingerprint(Path(preset))} if preset else {})
 
     def read(self, source: Any = None) -> Data:
         """Find, check and split the pictures; choose their size; learn the classes."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from kerasllm.recipe import Recipe
 
 FORMAT = 1
+ASKED: dict[str, Any] = {"format": int, "recipe": str, "parameters": dict, "created": (int, float)}
+# The numbers of status.json, where it has them.
+STATUS: dict[str, Any] = {"pid": int} | dict.fromkeys(("pid_started", "heartbeat", "started", "before"), (int, float))
 ENDED = ("completed", "stopped", "failed")
 
 
@@ -49,7 +52,7 @@ class Run:
             content: dict[str, Any] = files.read_json(self.path / "run.json") or {}
         except ValueError as error:
             raise InputError(f"{self.path} is no run: its run.json is no JSON: {error}") from error
-        if not {"format", "recipe", "parameters", "created"} <= content.keys():
+        if not isinstance(content, dict) or not all(isinstance(content.get(name), ASKED[name]) for name in ASKED):
             raise InputError(f"{self.path} is no run: its run.json does not tell recipe and parameters")
         if content["format"] > FORMAT:
             raise InputError(f"{self.path} was written by a newer kerasllm: pip install -U kerasllm")
@@ -71,7 +74,18 @@ class Run:
 
         `started` is the session's, `before` the seconds of those before it.
         """
-        return files.read_json(self.path / "status.json") or {"state": "queued"}
+        try:
+            content: dict[str, Any] | None = files.read_json(self.path / "status.json")
+        except (ValueError, OSError) as error:
+            raise InputError(f"{self.name}: its status.json cannot be read: {error}") from error
+        if content is None:
+            return {"state": "queued"}
+        if not isinstance(content, dict) or not isinstance(content.get("state"), str):
+            raise InputError(f"{self.name}: its status.json does not tell the state")
+        for name, kind in STATUS.items():
+            if name in content and not isinstance(content[name], kind):
+                raise InputError(f"{self.name}: its status.json has no number as {name!r}")
+        return content
 
     @property
     def state(self) -> str:

@@ -23,6 +23,8 @@ def is_alive(status: dict[str, Any]) -> bool:
     """Whether the process named in a status is alive: by pid and start time here, by heartbeat elsewhere."""
     if status.get("host") != platform.node():
         return time.time() - status.get("heartbeat", 0) < SILENCE
+    if "pid" not in status or "pid_started" not in status:
+        return False
     import psutil
 
     try:
@@ -30,5 +32,5 @@ def is_alive(status: dict[str, Any]) -> bool:
         # Start times are read off the same clock, but some systems round them.
         same = abs(process.create_time() - status["pid_started"]) < 1
         return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, ValueError, OverflowError):  # the latter two: no number of a process
         return False

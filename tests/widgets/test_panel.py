@@ -53,7 +53,7 @@ def no_child_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(children, "park", lambda: None)  # a thread of a view may be about to
     if children._parked:
         children._parked.dismiss()
-    for process in children._trainers.values():
+    for process, _ in children._trainers.values():
         if process.poll() is None:
             process.terminate()
             process.wait(30)
@@ -230,6 +230,15 @@ def test_a_trainer_that_dies_before_it_can_tell_is_told_by_its_starter(monkeypat
     wait(lambda: view.look["state"] == "failed", 10)
     assert "code 1" in view.look["message"]
     view.close()
+
+
+def test_a_notebooks_run_no_longer_starts_once_its_kernel_writes() -> None:
+    run = create(LinearRegression())
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True) as trainer:
+        children._trainers[str(run.path)] = trainer, run.status["heartbeat"]
+        assert children.is_starting(run, run.status)
+        status = {**run.status, "state": "running", "heartbeat": time.time()}  # by another pid than the trainer's
+        assert not children.is_starting(run, status)
 
 
 @pytest.mark.slow

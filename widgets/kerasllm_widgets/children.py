@@ -15,7 +15,7 @@ from kerasllm_widgets.worker import LOG
 
 _lock = threading.Lock()
 _parked: Worker | None = None
-_trainers: dict[str, subprocess.Popen[str]] = {}
+_trainers: dict[str, tuple[subprocess.Popen[str], Any]] = {}  # of each run, and the heartbeat before it began
 _refused: dict[str, tuple[Any, str]] = {}  # of each run the heartbeat at the time, and why its trainer gave up
 
 
@@ -78,6 +78,7 @@ def take() -> Worker | None:
 
 def train(run: Run) -> subprocess.Popen[str]:
     """Train or resume a run in a child process that outlives this one."""
+    before = run.status.get("heartbeat")
     worker = take()
     if worker:
         worker.give(do="train", run=str(run.path))
@@ -87,22 +88,25 @@ def train(run: Run) -> subprocess.Popen[str]:
             process = _spawn(
                 "kerasllm", "resume", str(run.path), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
-    _trainers[str(run.path)] = process
-    threading.Thread(target=_await, args=(run, process), name="kerasllm-trainer", daemon=True).start()
+    _trainers[str(run.path)] = process, before
+    threading.Thread(target=_await, args=(run, process, before), name="kerasllm-trainer", daemon=True).start()
     return process
 
 
 def is_starting(run: Run, status: dict[str, Any]) -> bool:
-    """Whether a trainer of this run was started here that has not yet written to its folder."""
-    process = _trainers.get(str(run.path))
-    return bool(process and process.poll() is None and status.get("pid") != process.pid)
+    """Whether a trainer of this run was started here that has not yet written to its folder.
+
+    Not told by its pid: of a notebook's run that is the kernel's.
+    """
+    process, before = _trainers.get(str(run.path), (None, None))
+    return bool(process and process.poll() is None and status.get("heartbeat") == before)
 
 
 def stop(run: Run) -> None:
     """Ask a run to stop. A resumed one whose trainer still imports Keras is not in the folder yet: end that process."""
     status = run.status
     if is_starting(run, status) and status["state"] != "queued":
-        _trainers[str(run.path)].terminate()
+        _trainers[str(run.path)][0].terminate()
     else:
         run.stop()
 
@@ -119,12 +123,12 @@ def log(run: Run, most: int = 20_000) -> str:
     return path.read_bytes()[-most:].decode("utf-8", "replace") if path.exists() else ""
 
 
-def _await(run: Run, process: subprocess.Popen[str]) -> None:
+def _await(run: Run, process: subprocess.Popen[str], before: Any) -> None:
     """Wait for a trainer's end, and tell of one that ended before it could itself."""
     process.wait()
     _bury(process)
     status = run.status
-    if status.get("pid") == process.pid or process.returncode <= 0:  # it told its end, or was told to end
+    if status.get("heartbeat") != before or process.returncode <= 0:  # it told its end, or was told to end
         return
     said = log(run).strip().splitlines()
     words = said[-1].removeprefix("kerasllm: ") if said else f"its process ended with code {process.returncode}"
@@ -146,7 +150,7 @@ def _bury(process: subprocess.Popen[str]) -> None:
 def _spawn(module: str, *words: str, stdin: int, stdout: int | IO[bytes], stderr: int) -> subprocess.Popen[str]:
     """This interpreter on a module, in a session of its own: no signal of the kernel's reaches it."""
     return subprocess.Popen(
-        [sys.executable, "-m", module, *words],
+        [sys.executable, "-P", "-m", module, *words],  # no file of the notebook's folder is a module of ours
         stdin=stdin, stdout=stdout, stderr=stderr, text=True, encoding="utf-8",
         start_new_session=True,
     )  # fmt: skip

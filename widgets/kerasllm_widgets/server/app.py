@@ -9,6 +9,7 @@ from jupyter_server.extension.application import ExtensionApp
 from tornado.ioloop import PeriodicCallback
 from traitlets import Bool, Int, Unicode
 
+from kerasllm_widgets.server.curves import Curves
 from kerasllm_widgets.server.queue import Queue
 from kerasllm_widgets.server.routes import ROUTES, Context
 from kerasllm_widgets.server.rows import Rows
@@ -33,7 +34,9 @@ class KerasLLM(ExtensionApp):
         runs = Path(self.runs or os.environ.get("KERASLLM_RUNS") or root / "runs").absolute()
         os.environ["KERASLLM_RUNS"] = str(runs)
         self._queue = Queue(runs, self.limit)
-        self.settings["kerasllm"] = Context(root=root, runs=runs, queue=self._queue, rows=Rows(root, runs))
+        self.settings["kerasllm"] = Context(
+            root=root, runs=runs, queue=self._queue, rows=Rows(root, runs), curves=Curves()
+        )
         self._ticks = PeriodicCallback(self._queue.tick, TICK)
         self._ticks.start()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,8 @@ from tornado.web import HTTPError
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create
 from kerasllm_widgets.server import paths
+
+PRESET = re.compile(r"([a-z]+://)?\w[\w.@-]*(/\w[\w.@-]*)*")  # a name, or hf://user/model
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,17 @@ def reserve_training(root: Path, runs: Path, recipe: type[Recipe], filled: Fille
 
 
 def anchored(root: Path, recipe: type[Recipe], filled: Filled) -> dict[str, Any]:
-    """The values with absolute paths of files, all below the root."""
-    values = dict(filled.values)
-    for name, value in recipe(**values).files().items():
+    """The values with absolute paths of files and presets' folders, all below the root."""
+    values, folder = dict(filled.values), paths.below(root, filled.folder)
+    made = recipe(**values)
+    files = made.files(folder)
+    for name, value in files.items():
         if not value.startswith("sample:"):
-            inside = value.removeprefix(f"{root}/")
             try:
-                values[name] = str(paths.below(root, inside if inside != value else f"{filled.folder}/{value}"))
+                values[name] = str(paths.below(root, os.path.relpath(folder / value, root).replace(os.sep, "/")))
             except HTTPError:
                 raise HTTPError(404, f"{name}: no such file below the folder that Jupyter serves") from None
+    for name, value in made.named("preset").items():
+        if name not in files and not PRESET.fullmatch(value):  # a path, which the child would open from elsewhere
+            raise HTTPError(404, f"{name}: no such file below the folder that Jupyter serves, and no preset's name")
     return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,9 @@ import nbformat
 
 from kerasllm import recipes
 from kerasllm.errors import InputError
-from kerasllm.notebook import draw, reserve, template
+from kerasllm.notebook import draw, from_notebook, recipe_of, reserve, template
 from kerasllm.own_notebook import SOURCE, Declared, declared, load
 from kerasllm.parameters import schema
-from kerasllm.recipe import Recipe
 from kerasllm.run import Run, files
 from kerasllm_widgets.server.forms import Filled, anchored
 
@@ -33,46 +32,35 @@ def panel_notebook(recipe: str) -> Any:
 
 
 def form(path: Path, language: str) -> dict[str, Any]:
-    """A notebook's form as JSON schema: the recipe's where it runs one, else what its parameters cell declares."""
-    recipe = _recipe(path)
+    """A notebook's form as JSON schema: of the recipe it runs, else of what its parameters cell declares.
+
+    The defaults are the cell's values. A computed one is not known: its field is empty, and not sent while it is.
+    """
+    recipe, known = recipe_of(path), declared(path)
     if recipe:
-        return {"recipe": recipe.name(), "schema": schema(recipe, language)}
-    known = declared(path)
+        drawn = schema(recipe, language)
+        for name in known.keys() & drawn["properties"].keys():
+            del drawn["properties"][name]["default"]
+            drawn["properties"][name] |= _default(known[name])
+        return {"recipe": recipe.name(), "schema": drawn}
     if not known:
         raise InputError(f"{path.name} has no cell tagged `parameters`: tag one in the notebook's property inspector")
-    drawn = {name: _property(parameter) for name, parameter in known.items()}
+    properties = {name: _property(parameter) for name, parameter in known.items()}
     groups = [{"name": "parameters", "title": "参数" if language == "zh" else "Parameters"}]
-    return {"recipe": "", "schema": {"type": "object", "properties": drawn, "groups": groups}}
+    return {"recipe": "", "schema": {"type": "object", "properties": properties, "groups": groups}}
 
 
 def reserve_notebook(root: Path, runs: Path, path: Path, filled: Filled) -> Run:
     """Check everything, and reserve a run of a notebook as it is now, whatever becomes of the file."""
-    recipe = _recipe(path)
-    if not recipe:
-        return reserve(str(path), filled.values, runs=str(runs), name=filled.name)
-    run = reserve(recipe.name(), anchored(root, recipe, filled), runs=str(runs), name=filled.name)
-    notebook = load(path)
+    recipe, values = recipe_of(path), filled.values
+    if recipe:
+        whole = from_notebook(recipe, path, values).model_dump()
+        values = anchored(root, recipe, replace(filled, values=whole))
+    run = reserve(str(path), values, runs=str(runs), name=filled.name)
+    notebook = load(run.path / SOURCE)
     notebook.cells = [cell for cell in notebook.cells if PANEL not in cell.metadata.get("tags", [])]
     files.replace_text(run.path / SOURCE, nbformat.writes(notebook))
     return run
-
-
-def _recipe(path: Path) -> type[Recipe] | None:
-    """The recipe that a notebook runs: the one whose parameters it takes by `parameters(TheRecipe, globals())`."""
-    classes = {found.__name__: found for found in map(recipes.find, recipes.names())}
-    for cell in load(path).cells:
-        if cell.cell_type != "code" or "globals()" not in cell.source:
-            continue
-        try:
-            tree = ast.parse(cell.source)
-        except SyntaxError:  # IPython's own syntax
-            continue
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "parameters" and node.args:
-                found = classes.get(ast.unparse(node.args[0]))
-                if found:
-                    return found
-    return None
 
 
 def _property(parameter: Declared) -> dict[str, Any]:
@@ -80,9 +68,13 @@ def _property(parameter: Declared) -> dict[str, Any]:
     return {
         "type": TYPES[parameter.kind],
         "title": parameter.name,
-        "default": parameter.default if parameter.kind else repr(parameter.default),
+        **(_default(parameter) if parameter.kind else {"default": repr(parameter.default)}),
         "description": parameter.help,
         "group": "parameters",
         "advanced": False,
         "kind": "",
     }
+
+
+def _default(parameter: Declared) -> dict[str, Any]:
+    return {} if parameter.default is None else {"default": parameter.default}

@@ -6,17 +6,19 @@ cannot start by itself. Each child is `python -m kerasllm …` in a session of i
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import filelock
 import psutil
 
+from kerasllm.errors import InputError
 from kerasllm.run import Run, files
 from kerasllm.run.process import is_alive
 
@@ -28,7 +30,7 @@ class Queue:
     """At most `limit` children at once; the others wait, first come first served."""
 
     def __init__(self, runs: Path, limit: int):
-        self.runs, self.limit = runs, limit
+        self.runs, self.limit, self.own_limit = runs, limit, limit  # the latter as the server was started
         self._file = runs / ".queue.json"
         self._children: list[subprocess.Popen[bytes]] = []
 
@@ -39,18 +41,28 @@ class Queue:
                 content["waiting"].append(run.name)
         self.tick()
 
-    def drop(self, run: Run) -> bool:
-        """Take a run that still waits out of the queue; False if it does not wait."""
+    def stop(self, run: Run) -> bool:
+        """Take a run out of the queue, and end a child of it that has not written yet; False if there is neither."""
         with self._changing() as content:
-            left = [name for name in content["waiting"] if name != run.name]
-            dropped = len(left) < len(content["waiting"])
-            content["waiting"] = left
-        return dropped
+            is_waiting = run.name in content["waiting"]
+            content["waiting"] = [name for name in content["waiting"] if name != run.name]
+            starting = next((one for one in content["started"] if one["run"] == run.name and self._starts(one)), None)
+            if starting:
+                starting["stopped"] = True
+                if is_alive(starting):
+                    psutil.Process(starting["pid"]).terminate()  # one that has just begun takes it as a wish to stop
+            elif is_waiting and run.status["state"] == "queued":
+                _tell(run, "stopped")
+        return is_waiting or starting is not None
 
     def waiting(self) -> list[str]:
         """The names of the runs that wait, the next one first."""
         names: list[str] = self._read()["waiting"]
         return names
+
+    def starting(self) -> list[str]:
+        """The names of the runs whose child has been started, and has not written to the run's folder yet."""
+        return [one["run"] for one in self._read()["started"] if self._starts(one)]
 
     def works_on(self, run: Run) -> bool:
         """Whether a child works on the run."""
@@ -85,11 +97,15 @@ class Queue:
             (self.runs / one["run"] / "stop").touch()
 
     def _start(self, run: Run) -> dict[str, Any]:
-        before = run.status
+        before = _written(run)
+        # A stranger's run called `numpy` is no module: neither of the child nor of a recipe's kernel, which begins here
+        # too. The kernel of a notebook of one's own begins beside the notebook, and finds the modules there.
+        safe = {"PYTHONSAFEPATH": "1"} if run.asked["recipe"] else {}
         with (run.path / LOG).open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", "kerasllm", "resume", str(run.path)],
+                [sys.executable, "-P", "-m", "kerasllm", "resume", str(run.path)],
                 cwd=self.runs,
+                env={**os.environ, **safe},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -105,14 +121,18 @@ class Queue:
             "before": before,
         }
 
+    def _starts(self, one: dict[str, Any]) -> bool:
+        return bool(_written(Run(self.runs / one["run"])) == one["before"])
+
     def _settle(self, one: dict[str, Any]) -> None:
-        """Say why a child ended that never came to train: its last words are in the log."""
+        """Tell of a child that ended before it could: it was stopped, or its last words are in the log."""
         run = Run(self.runs / one["run"])
-        if not (run.path / "run.json").exists():
-            return
-        if run.status == one["before"]:  # it never wrote one
-            message = _last_words(run.path / LOG)
-            files.replace_json(run.path / "status.json", {**run.status, "state": "failed", "message": message})
+        with suppress(InputError):  # a status that nobody can read, or no run any more
+            if one.get("stopped"):
+                if run.state in ("queued", "gone"):  # not where another process trains it
+                    _tell(run, "stopped")
+            elif (run.path / "run.json").exists() and self._starts(one):
+                _tell(run, "failed", _last_words(run.path / LOG))
 
     def _read(self) -> dict[str, Any]:
         return files.read_json(self._file) or {"waiting": [], "started": []}
@@ -125,6 +145,19 @@ class Queue:
             content = self._read()
             yield content
             files.replace_json(self._file, content)
+
+
+def _written(run: Run) -> int:
+    """When the run's status was last written, in nanoseconds."""
+    try:
+        return (run.path / "status.json").stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _tell(run: Run, state: str, message: str = "") -> None:
+    """Write a state in the place of a child that cannot."""
+    files.replace_json(run.path / "status.json", {**run.status, "state": state, "message": message})
 
 
 def _last_words(log: Path) -> str:

@@ -18,23 +18,40 @@ from tornado.web import HTTPError, authenticated
 from kerasllm import __version__, recipes
 from kerasllm.errors import InputError
 from kerasllm.parameters import schema
-from kerasllm.run import Run, files
+from kerasllm.run import Run
 from kerasllm_widgets.server import forms, paths
+from kerasllm_widgets.server.curves import Curves
 from kerasllm_widgets.server.notebooks import form, panel_notebook, reserve_notebook
 from kerasllm_widgets.server.queue import LOG, Queue
 from kerasllm_widgets.server.rows import Rows
 
-BUSY = ("running", "stopping")
+BUSY = ("queued", "running", "stopping")
+RESTING = ("queued", "stopped", "failed", "gone")  # as the folder tells of a run that waits
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the routes share: the server's root and the folder of runs (both canonical), the queue, the rows."""
+    """What the routes share: the server's root and the folder of runs (both canonical), and what is kept of runs."""
 
     root: Path
     runs: Path
     queue: Queue
     rows: Rows
+    curves: Curves
+
+    def queued(self) -> dict[str, int]:
+        """The runs that wait for their turn by place, and as 0 those whose child has not written yet.
+
+        To be asked before a run's state: what has left the queue since then has written.
+        """
+        waiting = self.queue.waiting()  # the next one moves on to those that start, never back
+        return {**dict.fromkeys(self.queue.starting(), 0), **{name: place for place, name in enumerate(waiting, 1)}}
+
+    def state(self, run: Run) -> str:
+        """The run's state, which is queued also before its child has said so."""
+        is_queued = run.name in self.queued()
+        state = run.state
+        return "queued" if is_queued and state in RESTING else state
 
 
 def _told(verb: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -138,13 +155,14 @@ class Runs(Route):
     @authorized
     async def get(self) -> None:
         """What the sidebar shows, newest first; 304 where nothing has changed."""
+        queued = self.context.queued()
         rows = await asyncio.to_thread(self.context.rows.read)
-        place = {name: place for place, name in enumerate(self.context.queue.waiting(), 1)}
-        shown = [{**row, "waits": place.get(row["name"], 0)} for row in rows]
+        shown = [{**row, "waits": queued.get(row["name"], 0)} for row in rows]
         for row in shown:
-            if row["waits"] and row["state"] == "gone":  # who reserved it was an earlier server
-                row["state"] = "queued"
-        self.finish({"runs": shown, "limit": self.context.queue.limit})
+            if row["name"] in queued and row["state"] in RESTING:
+                row |= {"state": "queued", "message": ""}  # what its folder says is of the session before
+        queue = self.context.queue
+        self.finish({"runs": shown, "limit": queue.limit, "own_limit": queue.own_limit})
 
     @authenticated
     @authorized("execute")
@@ -171,28 +189,30 @@ class Runs(Route):
 class One(Route):
     """One run."""
 
+    _track_activity = False  # nor does a view
+
     @authenticated
     @authorized
     @_told
     async def get(self, name: str) -> None:
         """Everything a view shows of it."""
-        run = paths.run(self.context.runs, name)
-        self.finish(
-            {
-                "name": run.name,
-                "recipe": run.asked["recipe"],
-                "parameters": run.asked["parameters"],
-                "created": run.asked["created"],
-                "state": run.state,
-                "status": run.status,
-                "scores": run.scores,
-                "epochs": run.epochs,
-                "warnings": run.card.get("warnings", []),
-                "notebook": self._below(run.path / "notebook.ipynb"),
-                "log": self._below(run.path / LOG),
-                "figures": [self._below(figure) for figure in sorted(run.path.glob("figures/*.png"))],
-            }
-        )
+        self.finish(await asyncio.to_thread(self._look, paths.run(self.context.runs, name)))
+
+    def _look(self, run: Run) -> dict[str, Any]:
+        return {
+            "name": run.name,
+            "recipe": run.asked["recipe"],
+            "parameters": run.asked["parameters"],
+            "created": run.asked["created"],
+            "state": self.context.state(run),
+            "status": run.status,
+            "scores": run.scores,
+            "curve": self.context.curves.drawn(run),
+            "warnings": run.card.get("warnings", []),
+            "notebook": self._below(run.path / "notebook.ipynb"),
+            "log": self._below(run.path / LOG),
+            "figures": [self._below(figure) for figure in sorted(run.path.glob("figures/*.png"))],
+        }
 
     def _below(self, file: Path) -> str | None:
         """A file's path below the server's root, for Lab to open; None where it lies elsewhere."""
@@ -204,10 +224,9 @@ class One(Route):
     async def delete(self, name: str) -> None:
         """Move it to the trash; refused while something works on it."""
         run = paths.run(self.context.runs, name)
-        if run.state in BUSY:
-            raise InputError(f"{run.name} is {run.state}; stop it first")
-        if run.name in self.context.queue.waiting():
-            raise InputError(f"{run.name} waits for its turn; stop it first")
+        state = self.context.state(run)
+        if state in BUSY:
+            raise InputError(f"{run.name} is {state}; stop it first")
         if not await self._is_left(run):
             raise InputError(f"{run.name} has ended, but its process not yet; try again")
         try:
@@ -234,11 +253,12 @@ class Limit(Route):
     @authorized("execute")
     @_told
     async def put(self) -> None:
-        """Change it, until the server ends."""
+        """Change it, until the server ends; 0: back to as it was started."""
         (limit,) = self.body(limit=int)
-        if limit < 1:
-            raise InputError("limit: at least 1")
-        self.context.queue.limit = limit
+        if limit < 0:
+            raise InputError("limit: at least 1, or 0: as the server was started")
+        queue = self.context.queue
+        queue.limit = limit or queue.own_limit
         self.set_status(204)
         self.finish()
 
@@ -252,9 +272,7 @@ class Stop(Route):
     async def post(self, name: str) -> None:
         """Ask the trainer to stop, or take the run out of the queue."""
         run = paths.run(self.context.runs, name)
-        if self.context.queue.drop(run):
-            files.replace_json(run.path / "status.json", {**run.status, "state": "stopped"})
-        else:
+        if not self.context.queue.stop(run) or run.state in ("running", "stopping"):  # started elsewhere meanwhile
             run.stop()
         self.set_status(204)
         self.finish()
@@ -269,8 +287,9 @@ class Resume(Route):
     async def post(self, name: str) -> None:
         """Queue a run to go on from its last checkpoint."""
         run = paths.run(self.context.runs, name)
-        if run.state in (*BUSY, "completed"):
-            raise InputError(f"{run.name} is {run.state} already")
+        state = self.context.state(run)
+        if state in (*BUSY, "completed"):
+            raise InputError(f"{run.name} is {state} already")
         if not run.asked.get("replayable"):
             raise InputError(f"{run.name} was trained on data given in Python, which no file can replay; train again")
         self.context.queue.add(run)

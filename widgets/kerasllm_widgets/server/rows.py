@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from kerasllm_widgets.server import paths
 POINTS = 40  # of a sparkline
 STALLED = 10.0  # seconds without a heartbeat after which a living process is said to be stalled
 FILES = ("status.json", "history.jsonl", "scores.json", "notebook.ipynb", "stop")
-LIVING = ("running", "stopping", "stalled")  # looked at again though no file has changed
+ODD = (InputError, OSError, ValueError, KeyError, TypeError, AttributeError)  # what reading strangers' files raises
+WORDS = ("phase", "message")  # of the status
+NUMBERS = ("epoch", "epochs", "step", "steps", "eta")
+LIVING = ("queued", "running", "stopping", "stalled")  # looked at again though no file has changed
 
 
 class Rows:
@@ -54,42 +58,58 @@ class _Row:
         self._losses: dict[int, float] = {}
 
     def read(self) -> dict[str, Any] | None:
-        """None for a folder that holds no run."""
+        """None for a folder that holds no run; one that cannot be read is shown with the reason."""
         mark = tuple(_changed(self._run.path / name) for name in FILES)
         if mark == self._mark and not (self._shown and self._shown["state"] in LIVING):
             return self._shown
-        try:
-            self._shown = self._look()
-        except (InputError, ValueError):  # a stranger's run.json
-            self._shown = None
         self._mark = mark
+        try:
+            asked = self._run.asked
+        except (InputError, OSError):  # a stranger's run.json
+            return None
+        try:
+            self._shown = self._look(asked)
+        except ODD as error:
+            reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+            self._shown = self._row(asked, state="unreadable", message=reason)
         return self._shown
 
-    def _look(self) -> dict[str, Any]:
+    def _look(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         run = self._run
-        asked, status, state, scores = run.asked, run.status, run.state, run.scores
+        status, state, scores = run.status, run.state, run.scores
         for line in self._tail.read():
-            if line["kind"] == "epoch" and line.get("loss") is not None:
-                self._losses[line["epoch"]] = line["loss"]
+            loss = _number(line.get("loss"))
+            if line["kind"] == "epoch" and loss is not None:
+                self._losses[line["epoch"]] = loss
         silent = time.time() - status.get("heartbeat", 0) > STALLED
-        main = scores.get("main")
+        main = scores.get("main", "")
+        value = _number(scores.get(main))
+        return self._row(
+            asked,
+            state="stalled" if state in ("running", "stopping") and silent else state,
+            **{name: str(status.get(name, "")) for name in WORDS},
+            **{name: _number(status.get(name)) for name in NUMBERS},
+            score={"name": main, "value": value, "split": scores["split"]} if value is not None else None,
+            curve=_thinned([self._losses[epoch] for epoch in sorted(self._losses)]),
+        )
+
+    def _row(self, asked: Mapping[str, Any], **found: Any) -> dict[str, Any]:
         return {
-            "name": run.name,
+            "name": self._run.name,
             "recipe": asked["recipe"],
             "created": asked["created"],
-            "state": "stalled" if state in ("running", "stopping") and silent else state,
-            "phase": status.get("phase", ""),
-            "epoch": status.get("epoch"),
-            "epochs": status.get("epochs"),
-            "step": status.get("step"),
-            "steps": status.get("steps"),
-            "eta": status.get("eta"),
-            "message": status.get("message", ""),
-            "score": {"name": main, "value": scores.get(main), "split": scores["split"]} if main else None,
-            "curve": _thinned([self._losses[epoch] for epoch in sorted(self._losses)]),
+            **dict.fromkeys(WORDS, ""),
+            **dict.fromkeys((*NUMBERS, "score")),
+            "curve": [],
             "replayable": asked.get("replayable", False),
-            "notebook": paths.relative(self._root, run.path / "notebook.ipynb"),
+            "notebook": paths.relative(self._root, self._run.path / "notebook.ipynb"),
+            **found,
         }
+
+
+def _number(value: Any) -> float | None:
+    """A page draws numbers and nothing else."""
+    return value if isinstance(value, (int, float)) else None
 
 
 def _changed(path: Path) -> int:

@@ -19,12 +19,12 @@ export const cards: JupyterFrontEndPlugin<void> = {
   id: 'kerasllm:cards',
   description: 'A launcher card per recipe.',
   autoStart: true,
-  requires: [ILauncher, IDefaultFileBrowser],
-  optional: [ITranslator],
+  requires: [IDefaultFileBrowser],
+  optional: [ILauncher, ITranslator],
   activate: async (
     app: JupyterFrontEnd,
-    launcher: ILauncher,
     browser: IDefaultFileBrowser,
+    launcher: ILauncher | null,
     translator: ITranslator | null
   ) => {
     const trans = (translator ?? nullTranslator).load('kerasllm');
@@ -54,7 +54,7 @@ export const cards: JupyterFrontEndPlugin<void> = {
       const answer = await ask<{ recipes: Recipe[]; version: string }>(`recipes?language=${language}`);
       version = answer.version;
       for (const [rank, recipe] of answer.recipes.entries()) {
-        launcher.add({ command, category: 'kerasllm', rank, args: { recipe: recipe.name, summary: recipe.summary } });
+        launcher?.add({ command, category: 'kerasllm', rank, args: { recipe: recipe.name, summary: recipe.summary } });
       }
     } catch (error) {
       const isElsewhere = error instanceof Refusal && error.status === 404;

@@ -104,8 +104,8 @@ function Fields({ form, start, trans, onChange }: FieldsProps): JSX.Element {
   const change = (event: IChangeEvent) => {
     const changed: Values = { ...values, ...(event.formData as Values) };
     for (const name of Object.keys(changed)) {
-      if (changed[name] === undefined && properties[name]?.type === 'string') {
-        changed[name] = ''; // the renderer's word for an emptied text
+      if (changed[name] === undefined && typeof properties[name]?.default === 'string') {
+        changed[name] = ''; // undefined is the renderer's word for an emptied text
       }
       if (changed[name] === properties[name]?.default) {
         delete changed[name];
@@ -161,6 +161,9 @@ function Fields({ form, start, trans, onChange }: FieldsProps): JSX.Element {
 
 /** What is wrong with a value, or "". The server checks again: this only tells it earlier. */
 function problem(schema: RJSFSchema, value: Value, trans: TranslationBundle): string {
+  if (value === undefined && schema.default === undefined) {
+    return ''; // a computed default: the notebook's code has it
+  }
   if (schema.type === 'integer' || schema.type === 'number') {
     if (typeof value !== 'number') {
       return trans.__('needs a number');

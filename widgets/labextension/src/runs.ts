@@ -1,5 +1,5 @@
 // The runs: sidebar, views, commands, notifications.
-import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ILabShell, ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Dialog, ICommandPalette, MainAreaWidget, Notification, showDialog, WidgetTracker } from '@jupyterlab/apputils';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
@@ -15,10 +15,11 @@ export const runs: JupyterFrontEndPlugin<void> = {
   id: 'kerasllm:runs',
   description: 'The sidebar of runs, their views, and what is told of their ends.',
   autoStart: true,
-  optional: [ISettingRegistry, ILayoutRestorer, ICommandPalette, ITranslator],
+  optional: [ISettingRegistry, ILabShell, ILayoutRestorer, ICommandPalette, ITranslator],
   activate: async (
     app: JupyterFrontEnd,
     registry: ISettingRegistry | null,
+    labShell: ILabShell | null,
     restorer: ILayoutRestorer | null,
     palette: ICommandPalette | null,
     translator: ITranslator | null
@@ -51,7 +52,8 @@ export const runs: JupyterFrontEndPlugin<void> = {
           widget.title.caption = names.join(', ');
           widget.title.icon = kerasllmIcon;
           void tracker.add(widget);
-          shell.add(widget, 'main', { type: 'Run' });
+          // The main area of Notebook 7 holds its notebook and nothing else; its side opens when the view is activated.
+          shell.add(widget, labShell ? 'main' : 'right', { type: 'Run' });
         }
         shell.activateById(id);
         return widget;
@@ -110,14 +112,27 @@ export const runs: JupyterFrontEndPlugin<void> = {
     };
 
     const settings = await registry?.load('kerasllm:runs').catch(() => undefined);
-    const apply = () => {
-      isTold = settings?.get('notify').composite !== false;
-      const limit = Number(settings?.get('limit').composite ?? 0);
-      if (limit > 0 && limit !== watcher.limit) {
-        ask('limit', 'PUT', { limit }).catch(error => complain(error, trans));
+    if (!settings) {
+      return;
+    }
+    let refused = -1;
+    // A server that was started again has forgotten the limit, so each answer is compared.
+    const limit = () => {
+      const wanted = Number(settings.get('limit').composite);
+      if (watcher.limit > 0 && (wanted || watcher.ownLimit) !== watcher.limit && wanted !== refused) {
+        ask('limit', 'PUT', { limit: wanted }).catch(error => {
+          refused = wanted; // told once
+          complain(error, trans);
+        });
       }
     };
-    settings?.changed.connect(apply);
+    const apply = () => {
+      isTold = settings.get('notify').composite !== false;
+      refused = -1;
+      limit();
+    };
+    watcher.changed.connect(limit);
+    settings.changed.connect(apply);
     apply();
   }
 };

@@ -17,9 +17,9 @@ import { Sparkline, short } from './chart';
 import { kerasllmIcon } from './icons';
 import { reason } from './messages';
 import { lives, type Row, type State, type Watcher } from './watcher';
-import { duration, stateWord } from './words';
+import { duration, phaseWord, stateWord } from './words';
 
-const STATES: State[] = ['running', 'queued', 'stopping', 'stalled', 'stopped', 'failed', 'completed', 'gone'];
+const STATES: State[] = ['running', 'queued', 'stopping', 'stalled', 'stopped', 'failed', 'completed', 'gone', 'unreadable'];
 
 export class RunsSidebar extends ReactWidget {
   constructor(
@@ -179,8 +179,8 @@ function detail(row: Row, trans: TranslationBundle): string {
     const place =
       row.phase === 'training' && row.epochs
         ? trans.__('epoch %1/%2', Math.min((row.epoch ?? 0) + 1, row.epochs), row.epochs)
-        : row.phase;
-    return [place, row.eta === null ? '' : trans.__('%1 left', duration(row.eta))].filter(Boolean).join(', ');
+        : phaseWord(row.phase, trans);
+    return [place, row.eta === null ? '' : trans.__('%1 left', duration(row.eta, trans))].filter(Boolean).join(', ');
   }
   return row.score ? `${row.score.name} ${short(row.score.value)}` : row.recipe;
 }

@@ -4,15 +4,17 @@ import { PageConfig, URLExt } from '@jupyterlab/coreutils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { CommandRegistry } from '@lumino/commands';
 import type { Message } from '@lumino/messaging';
+import { Poll } from '@lumino/polling';
 import React from 'react';
 
 import { askAgain, part } from './api';
 import { Chart, short, type Series } from './chart';
 import { reason } from './messages';
-import { type State } from './watcher';
-import { stateWord } from './words';
+import { lives, OFTEN, SELDOM, type State } from './watcher';
+import { phaseWord, stateWord } from './words';
 
-const LOOK = 1000;
+/** By measure, its lines over the training and the validation rows: all x, all y. */
+type Curve = Record<string, { train?: [number[], number[]]; validation?: [number[], number[]] }>;
 
 interface Details {
   name: string;
@@ -21,7 +23,7 @@ interface Details {
   state: State;
   status: { message?: string; phase?: string };
   scores: Record<string, unknown>;
-  epochs: Record<string, number | string | null>[];
+  curve: Curve;
   warnings: string[];
   notebook: string | null;
   log: string | null;
@@ -84,7 +86,7 @@ function View({ names, commands, trans, isShown }: Props): JSX.Element {
         rows={[
           [trans.__('recipe'), shown.map(run => run.recipe)],
           [trans.__('state'), shown.map(run => stateWord(run.state, trans))],
-          [trans.__('message'), shown.map(run => run.status.message || run.status.phase || '')]
+          [trans.__('message'), shown.map(run => run.status.message || phaseWord(run.status.phase ?? '', trans))]
         ]}
       />
       <Curves runs={shown} axis={trans.__('epoch')} />
@@ -104,7 +106,7 @@ function View({ names, commands, trans, isShown }: Props): JSX.Element {
   );
 }
 
-/** Ask for each run while it lives; returns how to end that. */
+/** Ask for each run, often while any of them lives; returns how to end that. */
 function watch(
   names: string[],
   isShown: () => boolean,
@@ -112,53 +114,61 @@ function watch(
   fail: (error: unknown) => void
 ): () => void {
   const tags = new Map<string, string>();
-  let timer = 0;
-  let isOver = false;
+  const states = new Map<string, State>();
   const look = async () => {
-    if (isShown()) {
-      try {
-        for (const name of names) {
-          const answer = await askAgain<Details>(`runs/${part(name)}`, tags.get(name) ?? '');
-          if (answer && !isOver) {
-            tags.set(name, answer.tag);
-            tell(answer.content);
-          }
+    try {
+      for (const name of names) {
+        const answer = await askAgain<Details>(`runs/${part(name)}`, tags.get(name) ?? '');
+        if (poll.isDisposed) {
+          return;
         }
-        fail(null);
-      } catch (error) {
-        fail(error);
+        if (answer) {
+          tags.set(name, answer.tag);
+          states.set(name, answer.content.state);
+          tell(answer.content);
+        }
       }
+      fail(null);
+    } catch (error) {
+      fail(error);
+      throw error; // the poll asks less often
     }
-    if (!isOver) {
-      timer = window.setTimeout(look, LOOK);
+    const interval = [...states.values()].some(lives) ? OFTEN : SELDOM;
+    if (poll.frequency.interval !== interval) {
+      poll.frequency = { ...poll.frequency, interval };
     }
   };
-  void look();
-  return () => {
-    isOver = true;
-    window.clearTimeout(timer);
-  };
+  const poll = new Poll({
+    name: `kerasllm:view:${names.join(',')}`,
+    factory: look,
+    frequency: { interval: OFTEN, backoff: true, max: 30_000 },
+    standby: () => (isShown() ? 'when-hidden' : true)
+  });
+  return () => poll.dispose();
 }
 
 function Curves({ runs, axis }: { runs: Details[]; axis: string }): JSX.Element {
-  const measures = new Set(runs.flatMap(run => run.epochs.flatMap(epoch => Object.keys(epoch))));
-  const own = [...measures].filter(name => !['kind', 'epoch', 'step', 'time', 'learning_rate'].includes(name));
-  const titles = [...new Set(own.map(name => name.replace(/^val_/, '')))];
+  const titles = [...new Set(runs.flatMap(run => Object.keys(run.curve)))];
   return (
     <div className="kerasllm-charts">
       {titles.map(title => (
-        <Chart key={title} title={title} axis={axis}
-          series={runs.flatMap(run => [title, `val_${title}`].map(name => series(run, name, runs.length > 1)))} />
+        <Chart key={title} title={title} axis={axis} series={runs.flatMap(run => lines(run, title, runs.length > 1))} />
       ))}
     </div>
   );
 }
 
-function series(run: Details, name: string, isNamed: boolean): Series {
-  const points = run.epochs
-    .filter(epoch => typeof epoch[name] === 'number')
-    .map(epoch => [Number(epoch.epoch), Number(epoch[name])] as [number, number]);
-  return { name: isNamed ? `${run.name} ${name}` : name, points };
+function lines(run: Details, title: string, isNamed: boolean): Series[] {
+  const { train, validation } = run.curve[title] ?? {};
+  const own = isNamed ? `${run.name} ` : '';
+  return [
+    { name: `${own}${title}`, points: pairs(train) },
+    { name: `${own}val_${title}`, points: pairs(validation) }
+  ];
+}
+
+function pairs([xs, ys]: [number[], number[]] = [[], []]): [number, number][] {
+  return xs.map((x, place) => [x, ys[place]]);
 }
 
 type Rows = [string, unknown[]][];

@@ -6,7 +6,7 @@ import { Signal, type ISignal } from '@lumino/signaling';
 import { askAgain } from './api';
 
 export type State =
-  'queued' | 'running' | 'stopping' | 'stalled' | 'stopped' | 'failed' | 'completed' | 'gone';
+  'queued' | 'running' | 'stopping' | 'stalled' | 'stopped' | 'failed' | 'completed' | 'gone' | 'unreadable';
 
 export interface Row {
   name: string;
@@ -30,17 +30,21 @@ export interface Row {
 interface Answer {
   runs: Row[];
   limit: number;
+  own_limit: number;
 }
 
 const LIVING: State[] = ['queued', 'running', 'stopping', 'stalled'];
-const OFTEN = 1000;
-const SELDOM = 5000;
+// Milliseconds between two looks.
+export const OFTEN = 1000;
+export const SELDOM = 5000;
 
 export const lives = (state: State): boolean => LIVING.includes(state);
 
 export class Watcher {
   rows: Row[] = [];
-  limit = 1;
+  /** How many runs train at once, and how many as the server was started; 0: not yet known. */
+  limit = 0;
+  ownLimit = 0;
   /** Why the server does not answer, or null. */
   failure: unknown = null;
 
@@ -94,9 +98,10 @@ export class Watcher {
     }
   }
 
-  private take({ runs, limit }: Answer): void {
+  private take({ runs, limit, own_limit }: Answer): void {
     const before = new Map(this.rows.map(row => [row.name, row]));
     this.limit = limit;
+    this.ownLimit = own_limit;
     // A row that has not changed stays the same object, so that it is not drawn again.
     this.rows = runs.map(row => {
       const old = before.get(row.name);

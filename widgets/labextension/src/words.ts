@@ -1,4 +1,4 @@
-// What a run's states and times are called.
+// What a run's states, phases and times are called.
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { State } from './watcher';
@@ -12,14 +12,34 @@ export function stateWord(state: State, trans: TranslationBundle): string {
     stopped: trans.__('stopped'),
     failed: trans.__('failed'),
     completed: trans.__('completed'),
-    gone: trans.__('gone')
+    gone: trans.__('gone'),
+    unreadable: trans.__('unreadable')
   };
   return words[state] ?? state;
 }
 
+/** What a trainer or a notebook does now; its own word where we know no other. */
+export function phaseWord(phase: string, trans: TranslationBundle): string {
+  const words: Record<string, string> = {
+    starting: trans.__('starting'),
+    'reading the data': trans.__('reading the data'),
+    'loading Keras': trans.__('loading Keras'),
+    'building the network': trans.__('building the network'),
+    compiling: trans.__('compiling'),
+    training: trans.__('training'),
+    scoring: trans.__('scoring'),
+    'starting the kernel': trans.__('starting the kernel')
+  };
+  const cell = /^cell (\d+)\/(\d+)$/.exec(phase);
+  return cell ? trans.__('cell %1/%2', cell[1], cell[2]) : (words[phase] ?? phase);
+}
+
 /** 75 -> "1 min 15 s". */
-export function duration(seconds: number): string {
+export function duration(seconds: number, trans: TranslationBundle): string {
   const whole = Math.round(seconds);
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-  return hours ? `${hours} h ${minutes} min` : minutes ? `${minutes} min ${whole % 60} s` : `${whole} s`;
+  if (hours) {
+    return trans.__('%1 h %2 min', hours, minutes);
+  }
+  return minutes ? trans.__('%1 min %2 s', minutes, whole % 60) : trans.__('%1 s', whole);
 }
