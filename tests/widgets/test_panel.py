@@ -98,6 +98,18 @@ def test_settings_of_ones_own_are_shown_and_saved(tmp_path: Path, monkeypatch: p
     assert "exists already" in panel.form.notice["words"]
 
 
+def test_a_second_click_while_a_run_goes_on_starts_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "train", lambda run: None)
+    panel = Panel("linear_regression")
+    click(panel.form, "train")
+    click(panel.form, "train")
+    assert len(list(runs.iterdir())) == 1
+    assert panel.form.notice == {"kind": "problem", "words": {"en": "A run is going on", "zh": "训练正在进行"}}
+    click(panel.form, "estimate")
+    assert panel.form.estimate == {}
+    panel.view.close()
+
+
 def test_an_idle_panel_sends_little_and_imports_no_keras() -> None:
     code = (
         "from kerasllm_widgets import Panel; p = Panel('text_classifier'); import sys\n"

@@ -28,6 +28,7 @@ from kerasllm_widgets.still import Still, said, wrapped
 from kerasllm_widgets.view import RunView
 
 LIVE = ("queued", "running", "stopping")
+BUSY = {"en": "A run is going on", "zh": "训练正在进行"}
 MARK = "panel.json"  # in the run folder: the notebook whose panel asked for the run
 
 
@@ -43,7 +44,7 @@ class Form(anywidget.AnyWidget):
     preview = traitlets.Dict().tag(sync=True)
     card = traitlets.Dict().tag(sync=True)  # {"lines": …} or {"problem": …}
     estimate = traitlets.Dict().tag(sync=True)
-    notice = traitlets.Dict().tag(sync=True)  # what came of a click: {"kind", "words"}
+    notice = traitlets.Dict().tag(sync=True)  # what came of a click: {"kind", "words"}, these in one language or in both
     busy = traitlets.Bool(False).tag(sync=True)  # a run is live: no second Train
 
 
@@ -154,6 +155,9 @@ class Panel(ipywidgets.VBox):
     def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
         """A click: {"do": "train"}, "estimate", "card" or "save", this one with a name."""
         self.form.notice = {}
+        if content["do"] in ("train", "estimate") and self.form.busy:  # a second click of a double-click, say
+            self.form.notice = {"kind": "problem", "words": BUSY}
+            return
         if content["do"] in ("estimate", "card"):
             _in_thread({"estimate": self._estimate, "card": self._card}[content["do"]])
             return
