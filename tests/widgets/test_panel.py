@@ -249,6 +249,29 @@ def test_the_time_is_estimated_from_a_short_try(runs: Path) -> None:
     assert not runs.exists()
 
 
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_try_ends_with_the_kernel_that_asked_for_it_and_leaves_nothing(tmp_path: Path, stops: bool) -> None:
+    """Also one that does not stop in time. The trainer here is one that looks for the stop, or never does."""
+    run = tmp_path / "temporary" / "estimate"
+    run.mkdir(parents=True)
+    code = (
+        "import time; from pathlib import Path; from kerasllm_widgets import worker\n"
+        "def train(run):\n"
+        f"    while not ({stops} and (Path(run) / 'stop').exists()): time.sleep(0.02)\n"
+        "    (Path(run).parent.parent / 'stopped').touch()\n"
+        f"worker._resume, worker.LONGEST = train, {60 if stops else 0.2}\n"
+        f"worker.attempt({str(run)!r}, {str(run.parent)!r})"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    assert process.stdin
+    process.stdin.close()  # as its parent's end does
+    assert process.wait(60) == 0
+    assert (tmp_path / "stopped").exists() == stops
+    assert not run.parent.exists()
+
+
 @pytest.mark.slow
 def test_a_playground_answers_by_the_model_and_by_a_checkpoint_of_a_run_that_goes_on() -> None:
     panel = Panel("linear_regression")

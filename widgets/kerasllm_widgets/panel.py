@@ -44,7 +44,9 @@ class Form(anywidget.AnyWidget):
     preview = traitlets.Dict().tag(sync=True)
     card = traitlets.Dict().tag(sync=True)  # {"lines": …} or {"problem": …}
     estimate = traitlets.Dict().tag(sync=True)
-    notice = traitlets.Dict().tag(sync=True)  # what came of a click: {"kind", "words"}, these in one language or in both
+    notice = traitlets.Dict().tag(
+        sync=True
+    )  # what came of a click: {"kind", "words"}, these in one language or in both
     busy = traitlets.Bool(False).tag(sync=True)  # a run is live: no second Train
 
 
@@ -127,7 +129,6 @@ class Panel(ipywidgets.VBox):
 
     def _estimate(self) -> None:
         asked = self.values
-        self.form.estimate = {"state": "trying"}
         found: dict[str, Any] = {}
         try:
             found = {"state": "done", **estimate(self._settled())}
@@ -158,6 +159,10 @@ class Panel(ipywidgets.VBox):
         if content["do"] in ("train", "estimate") and self.form.busy:  # a second click of a double-click, say
             self.form.notice = {"kind": "problem", "words": BUSY}
             return
+        if content["do"] == "estimate":
+            if self.form.estimate.get("state") == "trying":
+                return
+            self.form.estimate = {"state": "trying"}
         if content["do"] in ("estimate", "card"):
             _in_thread({"estimate": self._estimate, "card": self._card}[content["do"]])
             return
