@@ -6,6 +6,7 @@ The model answers in a process of its own, so that the kernel imports no Keras a
 from __future__ import annotations
 
 import base64
+import contextvars
 import json
 import threading
 import time
@@ -25,6 +26,7 @@ from kerasllm_widgets.still import Still, html
 # What a run answers is told by the encoder in its folder; any other encoder takes texts.
 KINDS = {"columns.json": "table", "pixels.json": "picture", "language.json": "language"}
 TEXTS = ("text.json", "tokens.json")
+REST = 1.0  # seconds between two looks at the run's state
 SEND = 0.1  # seconds between two sendings of a text that is being written
 MOST_LABELS = 10  # of an answer that are shown
 
@@ -49,8 +51,10 @@ class Playground(anywidget.AnyWidget):
         self._written = ""
         self._lock = threading.Lock()
         self.name = self.run.name
+        self._closed = threading.Event()
         self._recognize()
         self.on_msg(self._receive)
+        self.observe(lambda _: self.still.update(), "language")  # it comes after the first display
 
     def ask(self, **question: Any) -> None:
         """Send a question to the model; its answer comes to the trait `answer`, with the question's id."""
@@ -65,6 +69,7 @@ class Playground(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Let the model's process go."""
+        self._closed.set()
         if self._worker:
             self._worker.dismiss()
         super().close()
@@ -72,6 +77,16 @@ class Playground(anywidget.AnyWidget):
     def _ipython_display_(self) -> None:
         self.still.display(self)
         children.park()
+        work = contextvars.copy_context().run
+        threading.Thread(target=work, args=(self._watch,), name="kerasllm-playground", daemon=True).start()
+
+    def _watch(self) -> None:
+        """Have the still tell what became of the run."""
+        told = self.run.state
+        while not self._closed.wait(REST):
+            if (state := self.run.state) != told:
+                self.still.update()
+                told = state
 
     def _recognize(self) -> None:
         """Which kind of question the run answers, once its encoder is written."""
