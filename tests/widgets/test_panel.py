@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from kerasllm_widgets import Panel, RunView, children
+from kerasllm_widgets import Panel, RunView, cells, children
 from kerasllm_widgets.compare import Compare
 from kerasllm_widgets.estimate import estimate
 from kerasllm_widgets.playground import Playground
@@ -47,9 +48,11 @@ def no_child_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Trainers and workers that a test has started end with it, and these alone."""
     monkeypatch.setattr(children, "_parked", None)
     monkeypatch.setattr(children, "_trainers", {})
+    monkeypatch.setattr(children, "_answering", {})
     yield
-    if children._parked:
-        children._parked.dismiss()
+    for worker in (children._parked, *(worker for worker, _ in children._answering.values())):
+        if worker:
+            worker.dismiss()
     for process in children._trainers.values():
         if process.poll() is None:
             process.terminate()
@@ -108,6 +111,95 @@ def test_a_second_click_while_a_run_goes_on_starts_nothing(runs: Path, monkeypat
     click(panel.form, "estimate")
     assert panel.form.estimate == {}
     panel.view.close()
+
+
+class Answers:
+    """Stands for a worker: answers each question at once, with its own number."""
+
+    started: ClassVar[list[Answers]] = []
+    process: subprocess.Popen[str]
+
+    def __init__(self) -> None:
+        code = (
+            "import json, sys\n"
+            "for line in sys.stdin:\n"
+            "    said = json.loads(line)\n"
+            "    if 'id' in said: print(json.dumps({'id': said['id'], 'text': 'yes'}), flush=True)\n"
+        )
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.imported = threading.Event()
+        self.imported.set()
+        self.started.append(self)
+
+    give = children.Worker.give
+    bury = children.Worker.bury
+    dismiss = children.Worker.dismiss
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> list[Answers]:
+    """The answering processes that a test starts; none has Keras."""
+    monkeypatch.setattr(Answers, "started", [])
+    monkeypatch.setattr(children, "Worker", Answers)
+    monkeypatch.setattr(Panel, "_look_at_file", lambda panel: None)
+    return Answers.started
+
+
+def test_one_process_answers_for_a_run_whoever_asks(workers: list[Answers]) -> None:
+    run = create(LinearRegression())
+    one, two = Playground(run), Playground(run)
+    click(one, "row", id=1, row={})
+    wait(lambda: one.answer.get("id") == 1, 20)
+    click(two, "row", id=2, row={})
+    wait(lambda: two.answer.get("id") == 2, 20)
+    assert len(workers) == 1
+    assert one.answer["id"] == 1
+    one.close()
+    click(two, "row", id=3, row={})
+    wait(lambda: two.answer.get("id") == 3, 20)
+    two.close()
+    wait(lambda: workers[0].process.poll() is not None, 20)
+
+
+def test_trying_leaves_a_parked_process_for_the_next_train(
+    workers: list[Answers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parked: list[bool] = []
+    monkeypatch.setattr(children, "park", lambda: parked.append(True))
+    panel = Panel("linear_regression")
+    panel.view.follow(create(LinearRegression()))
+    click(panel.view, "try")
+    assert panel.playground
+    click(panel.playground, "row", id=1, row={})
+    wait(lambda: parked, 20)
+    panel.close()
+    wait(lambda: workers[0].process.poll() is not None, 20)
+
+
+def test_a_cell_run_again_closes_the_views_that_it_made_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells, "_shown", {})
+    monkeypatch.setattr(children, "park", lambda: None)
+    execution = ("cell", "1")
+    monkeypatch.setattr(cells, "here", lambda: execution)
+
+    def shown(view: Any) -> Any:
+        view._ipython_display_()
+        return view
+
+    run = create(LinearRegression())
+    made = [shown(RunView(run)), shown(Playground(run)), shown(Panel("linear_regression"))]
+    execution = ("another cell", "2")
+    shown(made[0])
+    execution = ("another cell", "3")
+    shown(RunView(run)).close()
+    assert all(view.comm is not None for view in made)
+    execution = ("cell", "4")
+    shown(RunView(run)).close()
+    assert [view.comm for view in made] == [None, None, None]
+    assert made[0]._until.is_set()
+    assert made[2].view.comm is None
 
 
 def test_an_idle_panel_sends_little_and_imports_no_keras() -> None:

@@ -44,9 +44,7 @@ class Form(anywidget.AnyWidget):
     preview = traitlets.Dict().tag(sync=True)
     card = traitlets.Dict().tag(sync=True)  # {"lines": …} or {"problem": …}
     estimate = traitlets.Dict().tag(sync=True)
-    notice = traitlets.Dict().tag(
-        sync=True
-    )  # what came of a click: {"kind", "words"}, these in one language or in both
+    notice = traitlets.Dict().tag(sync=True)  # what came of a click: {"kind", "words"}
     busy = traitlets.Bool(False).tag(sync=True)  # a run is live: no second Train
 
 
@@ -98,6 +96,13 @@ class Panel(ipywidgets.VBox):
         self.still.display(self)
         children.park()
         self._look_at_file()
+
+    def close(self) -> None:
+        """Close what it is made of, too. A run goes on."""
+        self._leave_playground()
+        self.form.close()
+        self.view.close()
+        super().close()
 
     def train(self, name: str = "") -> Run:
         """Start a run with what stands in the form, in a process of its own; a wrong value raises InputError."""
@@ -179,6 +184,8 @@ class Panel(ipywidgets.VBox):
         if content["do"] == "try" and self.run:
             self._leave_playground()
             self.playground = Playground(self.run)
+            # It answers in the process that was parked: have another ready for the next Train.
+            self.playground.observe(lambda _: children.park(), "answer")
             self.children = [self.form, self.view, self.playground]
 
     def _leave_playground(self) -> None:

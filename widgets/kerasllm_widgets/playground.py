@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import contextvars
-import json
 import threading
 import time
 from pathlib import Path
@@ -47,9 +46,8 @@ class Playground(anywidget.AnyWidget):
         super().__init__()
         self.run = run if isinstance(run, Run) else open_run(run, runs)
         self.still = Still(lambda: html(self.run, self.language))
-        self._worker: children.Worker | None = None
-        self._written = ""
-        self._lock = threading.Lock()
+        self._written: tuple[Any, str] = None, ""  # the question's id, and the text so far
+        self._sent = 0.0
         self.name = self.run.name
         self._closed = threading.Event()
         self._recognize()
@@ -58,20 +56,12 @@ class Playground(anywidget.AnyWidget):
 
     def ask(self, **question: Any) -> None:
         """Send a question to the model; its answer comes to the trait `answer`, with the question's id."""
-        with self._lock:
-            if self._worker is None or self._worker.process.poll() is not None:
-                self._worker = children.take() or children.Worker()
-                self._worker.give(do="answer", run=str(self.run.path))
-                threading.Thread(
-                    target=self._listen, args=(self._worker,), name="kerasllm-answers", daemon=True
-                ).start()
-            self._worker.give(**question)
+        children.ask(self.run, question, self._hear)
 
     def close(self) -> None:
         """Let the model's process go."""
         self._closed.set()
-        if self._worker:
-            self._worker.dismiss()
+        children.hush(self.run, self._hear)
         super().close()
 
     def _ipython_display_(self) -> None:
@@ -120,24 +110,17 @@ class Playground(anywidget.AnyWidget):
             question["rows"] = [content["row"]]
         self.ask(**question)
 
-    def _listen(self, worker: children.Worker) -> None:
-        """Take the model's answers; a text that is being written is sent on ten times a second at most."""
-        worker.imported.wait()
-        assert worker.process.stdout
-        id_, written, sent = None, "", 0.0
-        for line in worker.process.stdout:
-            said = json.loads(line)
-            if "piece" not in said and "end" not in said:
-                self.answer = _few(said)
-                continue
-            written = ("" if said["id"] != id_ else written) + said.get("piece", "")
-            id_ = said["id"]
-            if "end" in said or time.monotonic() - sent >= SEND:
-                self.answer = {"id": id_, "text": written, "end": "end" in said, "source": said.get("source", "")}
-                sent = time.monotonic()
-        worker.bury()
-        if worker is self._worker and worker.process.returncode:
-            self.answer = {"id": -1, "problem": "the model's process ended; ask again"}
+    def _hear(self, said: dict[str, Any]) -> None:
+        """Take the model's words; a text that is being written is sent on ten times a second at most."""
+        if "piece" not in said and "end" not in said:
+            self.answer = _few(said)
+            return
+        id_, before = self._written
+        text = ("" if said["id"] != id_ else before) + said.get("piece", "")
+        self._written = said["id"], text
+        if "end" in said or time.monotonic() - self._sent >= SEND:
+            self.answer = {"id": said["id"], "text": text, "end": "end" in said, "source": said.get("source", "")}
+            self._sent = time.monotonic()
 
 
 def _options(given: dict[str, str]) -> dict[str, Any]:
