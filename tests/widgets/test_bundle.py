@@ -59,11 +59,30 @@ def test_the_still_stays_hidden_while_another_view_is_left_in_the_area() -> None
     assert run_script(module("dom.js") + page) == ["true", "false"]
 
 
-def test_no_text_is_ever_taken_for_markup_and_nothing_is_fetched() -> None:
+def test_the_pages_own_server_is_asked_to_stop_this_very_run_and_nothing_else() -> None:
+    page = """
+    let config = { textContent: '{"baseUrl": "/user/me/"}' };
+    globalThis.document = { cookie: "a=b; _xsrf=2|c|d", getElementById: () => config };
+    globalThis.fetch = async (url, { method, headers }) => {
+      console.log(method, url, headers["X-XSRFToken"]);
+      return { json: async () => ({ runs: [{ name: "a b", created: 1.5 }] }) };
+    };
+    await stopByServer({ name: "a b", created: 1.5 });
+    await stopByServer({ name: "a b", created: 2.5 });
+    config = null;
+    await stopByServer({ name: "a b", created: 1.5 });
+    """
+    look = "GET /user/me/kerasllm/runs 2|c|d"
+    assert run_script(module("server.js") + page) == [look, "POST /user/me/kerasllm/runs/a%20b/stop 2|c|d", look]
+
+
+def test_no_text_is_ever_taken_for_markup_and_nothing_is_fetched_from_elsewhere() -> None:
     for file in STATIC.glob("*.js"):
         text = file.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
-        for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "http://", "https://", "fetch("):
+        for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "http://", "https://"):
             assert word not in text, f"{file.name}: {word}"
+        assert text.count("fetch(") == (file.name == "server.js"), file.name
+    assert 'fetch(`${server}/kerasllm/${path}`, { method, headers, mode: "same-origin" })' in module("server.js")
     assert "url(" not in styles()
     assert "@import" not in styles()
 

@@ -218,6 +218,17 @@ def test_a_message_that_no_view_knows_is_passed_over() -> None:
     view.close()
 
 
+def test_a_stop_that_comes_after_the_end_is_no_problem() -> None:
+    """The server was asked too, and was quicker than the kernel."""
+    run = create(LinearRegression())
+    files.replace_json(run.path / "status.json", {"state": "stopped"})
+    view = RunView(run)
+    click(view, "stop")
+    assert view.problem == ""
+    assert view.look["created"] == run.asked["created"]  # by which the server's run of this name is known as this one
+    view.close()
+
+
 def test_a_run_of_a_vanished_process_can_be_seen() -> None:
     run = create(LinearRegression())
     files.replace_json(

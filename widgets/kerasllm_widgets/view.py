@@ -120,9 +120,10 @@ class RunView(anywidget.AnyWidget):
             self.problem = str(error)
 
     def stop(self) -> None:
-        """Ask the run to stop: within one batch, with a model and a checkpoint."""
+        """Ask the run to stop: within one batch, with a model and a checkpoint. An ended one is as asked."""
         assert self.run
-        children.stop(self.run)
+        if self.run.state not in ENDED or children.is_starting(self.run, self.run.status):
+            children.stop(self.run)
         self.look = _look(self.run)
         self._wake.set()
 
@@ -150,7 +151,8 @@ class RunView(anywidget.AnyWidget):
 def _look(run: Run) -> dict[str, Any]:
     """What a view shows of a run now."""
     state, status = run.state, run.status
-    look = {"name": run.name, "path": str(run.path), "recipe": run.asked["recipe"], "state": state}
+    asked = {name: run.asked[name] for name in ("recipe", "created")}
+    look = {"name": run.name, "path": str(run.path), **asked, "state": state}
     if children.is_starting(run, status):
         stopping = (run.path / "stop").exists() and status["state"] == "queued"
         return {**look, "state": "stopping" if stopping else "starting"}
