@@ -163,7 +163,10 @@ class ImageClassifier(Classifier):
     @model_validator(mode="after")
     def _sees_colours(self) -> Self:
         if self.preset and self.colours == "grey":
-            raise ValueError("a preset takes pictures with colours: leave colours at auto")
+            raise InputError(
+                "a preset takes pictures with colours: leave colours at auto",
+                "预设的网络需要彩色图片：请让 colours 保持 auto",
+            )
         return self
 
     def files(self) -> dict[str, str]:

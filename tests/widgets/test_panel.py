@@ -64,7 +64,7 @@ def test_a_wrong_value_is_named_and_nothing_starts(runs: Path) -> None:
     type_(panel, epochs="many")
     assert panel.form.mistakes["epochs"]["en"] == "must be a whole number"
     click(panel.form, "train")
-    assert panel.form.notice["words"] == "epochs: must be a whole number"
+    assert panel.form.notice["words"] == {"en": "epochs: must be a whole number", "zh": "epochs: 必须是整数"}
     assert not runs.exists()
     type_(panel, epochs="5")
     assert panel.form.mistakes == {}
@@ -98,7 +98,7 @@ def test_settings_of_ones_own_are_shown_and_saved(tmp_path: Path, monkeypatch: p
     assert panel.form.notice == {"kind": "saved", "words": "mine.ipynb"}
     assert Panel.from_notebook("mine.ipynb").values == panel.values
     click(panel.form, "save", name="mine.ipynb")
-    assert "exists already" in panel.form.notice["words"]
+    assert "exists already" in panel.form.notice["words"]["en"]
 
 
 def test_a_second_click_while_a_run_goes_on_starts_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,6 +216,16 @@ def test_a_message_that_no_view_knows_is_passed_over() -> None:
     click(view, "delete")
     assert view.problem == ""
     view.close()
+
+
+def test_what_is_wrong_with_a_question_is_told_in_both_languages() -> None:
+    playground = Playground(create(LinearRegression()))
+    options = {"length": "many", "temperature": "1", "top_k": "0", "top_p": "1"}
+    click(playground, "prompt", id=1, prompt="", options=options)
+    assert playground.answer["problem"] == {"en": "length: 'many' is not a number", "zh": "length：'many' 不是数字"}
+    click(playground, "prompt", id=2, prompt="", options={**options, "length": "0"})
+    assert playground.answer["problem"]["zh"] == "length：0 不在 1..100000 之内"
+    playground.close()
 
 
 def test_a_stop_that_comes_after_the_end_is_no_problem() -> None:

@@ -11,7 +11,7 @@ def here() -> tuple[str, str]:
     """The cell that is being executed and this execution of it, "" where nobody tells."""
     from IPython import get_ipython
 
-    parent = getattr(get_ipython(), "get_parent", dict)()  # only a kernel's shell has one
+    parent: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)()  # only a kernel's shell has one
     return parent.get("metadata", {}).get("cellId", ""), parent.get("header", {}).get("msg_id", "")
 
 

@@ -134,7 +134,9 @@ def _listen(path: str, worker: Worker) -> None:
     worker.bury()
     answering, hear = _answering.get(path, (None, None))
     if hear and answering is worker and worker.process.returncode:
-        hear({"id": -1, "problem": "the model's process ended; ask again"})
+        hear(
+            {"id": -1, "problem": {"en": "the model's process ended; ask again", "zh": "模型的进程已结束；请再试一次"}}
+        )
 
 
 def is_starting(run: Run, status: dict[str, Any]) -> bool:

@@ -45,9 +45,12 @@ def _watched(run: Run, worker: children.Worker) -> list[dict[str, Any]]:
         if ended or (len(lines) > 1 and lines[-1]["time"] - lines[0]["time"] >= TRY):
             return lines
         if worker.process.poll() is not None:
-            raise InputError("the process of the try ended; try again")
+            raise InputError("the process of the try ended; try again", "试跑的进程已结束；请再试一次")
         time.sleep(LOOK)
-    raise InputError(f"no step was done in {LONGEST:.0f} s; this training will be long")
+    raise InputError(
+        f"no step was done in {LONGEST:.0f} s; this training will be long",
+        f"{LONGEST:.0f} 秒内没有完成一步；这次训练会很久",
+    )
 
 
 def _seconds(lines: list[dict[str, Any]], status: dict[str, Any]) -> float:

@@ -129,7 +129,7 @@ class Panel(ipywidgets.VBox):
         """The recipe with what stands in the form; a wrong value raises InputError."""
         if self._check():
             place, words = next(iter(self.form.mistakes.items()))
-            raise InputError(f"{place}: {words['en']}" if place else words["en"])
+            raise InputError(*(f"{place}: {words[one]}" if place else words[one] for one in ("en", "zh")))
         return self.recipe(**self.form.values)
 
     def _estimate(self) -> None:
@@ -138,7 +138,7 @@ class Panel(ipywidgets.VBox):
         try:
             found = {"state": "done", **estimate(self._settled())}
         except InputError as error:
-            self.form.notice = {"kind": "problem", "words": str(error)}
+            self.form.notice = {"kind": "problem", "words": form.told(error)}
         finally:
             self.form.estimate = found if asked == self.values else {}
             children.park()
@@ -147,7 +147,7 @@ class Panel(ipywidgets.VBox):
         try:
             self.form.card = {"lines": form.card(self._settled())}
         except InputError as error:
-            self.form.card = {"problem": str(error)}
+            self.form.card = {"problem": form.told(error)}
 
     def _earlier(self) -> Run | None:
         """The newest run that a panel of this notebook began; outside a notebook, one that still goes on."""
@@ -177,7 +177,7 @@ class Panel(ipywidgets.VBox):
             else:
                 self.form.notice = {"kind": "saved", "words": self.save(content["name"]).name}
         except InputError as error:
-            self.form.notice = {"kind": "problem", "words": str(error)}
+            self.form.notice = {"kind": "problem", "words": form.told(error)}
 
     def _try(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
         """Open a playground below the run."""
@@ -207,7 +207,7 @@ class Panel(ipywidgets.VBox):
         known = read["columns"] if is_read and read.get("table") else None
         found = form.places(self.recipe, values, known) | form.mistakes(self.recipe, values)
         if is_read and read["error"]:
-            found["data"] = {"en": read["error"], "zh": read["error"]}
+            found["data"] = read["error"]
         if not str(values.get("data", "")).strip():
             found["data"] = {"en": "is needed", "zh": "不能为空"}
         self.form.mistakes = found

@@ -20,6 +20,7 @@ from kerasllm.errors import InputError
 from kerasllm.run import Run, open_run
 from kerasllm_widgets import children
 from kerasllm_widgets.bundle import module, styles
+from kerasllm_widgets.form import told
 from kerasllm_widgets.still import Still, html
 
 # What a run answers is told by the encoder in its folder; any other encoder takes texts.
@@ -104,7 +105,7 @@ class Playground(anywidget.AnyWidget):
             try:
                 question |= {"prompt": content["prompt"], "options": _options(content["options"])}
             except InputError as error:
-                self.answer = {"id": content["id"], "problem": str(error)}
+                self.answer = {"id": content["id"], "problem": told(error)}
                 return
         else:
             question["rows"] = [content["row"]]
@@ -136,9 +137,9 @@ def _options(given: dict[str, str]) -> dict[str, Any]:
         try:
             value = kind(given[name])
         except ValueError:
-            raise InputError(f"{name}: {given[name]!r} is not a number") from None
+            raise InputError(f"{name}: {given[name]!r} is not a number", f"{name}：{given[name]!r} 不是数字") from None
         if not low <= value <= high:
-            raise InputError(f"{name}: {value} is not in {low}..{high}")
+            raise InputError(f"{name}: {value} is not in {low}..{high}", f"{name}：{value} 不在 {low}..{high} 之内")
         options[name] = value
     return options
 

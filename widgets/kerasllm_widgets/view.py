@@ -117,7 +117,7 @@ class RunView(anywidget.AnyWidget):
         try:
             work[content["do"]]()
         except InputError as error:
-            self.problem = str(error)
+            self.problem = error.zh if self.language == "zh" else str(error)
 
     def stop(self) -> None:
         """Ask the run to stop: within one batch, with a model and a checkpoint. An ended one is as asked."""
@@ -131,7 +131,10 @@ class RunView(anywidget.AnyWidget):
         """Go on with the run in a child process."""
         assert self.run
         if not self.run.asked["replayable"]:
-            raise InputError(f"{self.run.name} was trained on data given in Python, which no file can replay")
+            raise InputError(
+                f"{self.run.name} was trained on data given in Python, which no file can replay",
+                f"{self.run.name} 用 Python 中给出的数据训练，没有文件可以重放",
+            )
         children.train(self.run)
         self.look = _look(self.run)
         self._wake.set()

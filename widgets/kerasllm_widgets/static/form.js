@@ -179,7 +179,7 @@ function card(model, ask) {
   const box = h("details", { class: "kl-look" }, h("summary", {}, say("card")), lines);
   const draw = () => {
     const { lines: found, problem } = model.get("card");
-    lines.textContent = found || problem || say("loading");
+    lines.textContent = found || said(problem) || say("loading");
     if (!found && !problem) box.open = false; // what was typed since may have changed it
   };
   box.addEventListener("toggle", () => box.open && !model.get("card").lines && ask());
