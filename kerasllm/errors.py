@@ -10,17 +10,29 @@ MOST_SHOWN = 12  # names in a line
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used; the message is one line that says where, what and what to do."""
+    """What the user gave cannot be used; the message is one line that says where, what and what to do.
+
+    `zh` is the same line in Chinese, where somebody has written it; else it is the English one.
+    """
+
+    def __init__(self, message: str, zh: str = ""):
+        super().__init__(message)
+        self.zh = zh or message
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str], language: str = "en") -> str:
     """Return `"; did you mean 'x'?"` for the nearest known word, or all of them when none is near."""
+    chinese = language == "zh"
     names = list(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.7)
     if near:
-        return f"; did you mean {near[0]!r}?"
-    more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
-    return f"; there are: {', '.join(names[:MOST_SHOWN])}{more}" if names else ""
+        return f"；是否指 {near[0]!r}？" if chinese else f"; did you mean {near[0]!r}?"
+    if not names:
+        return ""
+    shown, rest = names[:MOST_SHOWN], len(names) - MOST_SHOWN
+    if chinese:
+        return f"；有：{'、'.join(shown)}" + (f"，另有 {rest} 个" if rest > 0 else "")
+    return f"; there are: {', '.join(shown)}" + (f" and {rest} more" if rest > 0 else "")
 
 
 @contextmanager

@@ -171,9 +171,15 @@ class Recipe(BaseModel, ABC):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.early_stopping and not self.validation:
-            raise ValueError("early_stopping needs validation rows to look at: set validation=0.1")
+            raise InputError(
+                "early_stopping needs validation rows to look at: set validation=0.1",
+                "early_stopping 要看验证数据：请设 validation=0.1",
+            )
         if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
-            raise ValueError(f"momentum is for sgd and rmsprop, not {self.optimizer}")
+            raise InputError(
+                f"momentum is for sgd and rmsprop, not {self.optimizer}",
+                f"momentum 只用于 sgd 与 rmsprop，不用于 {self.optimizer}",
+            )
         return self
 
     @classmethod

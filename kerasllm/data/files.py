@@ -106,18 +106,23 @@ def folder_fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def nearest_file(path: Path) -> str:
+def nearest_file(path: Path, language: str = "en") -> str:
     """`"; did you mean 'x'?"` for a file beside a missing one, or "" where none is near."""
     names = [file.name for file in path.parent.iterdir() if file.is_file()] if path.parent.is_dir() else []
-    hint = did_you_mean(path.name, names) if len(names) < 1000 else ""
-    return hint if hint.startswith("; did you mean") else ""
+    hint = did_you_mean(path.name, names, language) if len(names) < 1000 else ""
+    return hint if hint.startswith(("; did you mean", "；是否指")) else ""
+
+
+def no_file(path: Path) -> InputError:
+    """The error that names a missing file and the nearest."""
+    return InputError(f"no file {path}{nearest_file(path)}", f"没有文件 {path}{nearest_file(path, 'zh')}")
 
 
 def _existing(path: Path) -> Path:
     if path.is_dir():
-        raise InputError(f"{path} is a folder, not a file")
+        raise InputError(f"{path} is a folder, not a file", f"{path} 是文件夹，不是文件")
     if not path.exists():
-        raise InputError(f"no file {path}{nearest_file(path)}")
+        raise no_file(path)
     return path
 
 

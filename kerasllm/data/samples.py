@@ -19,7 +19,10 @@ Columns = dict[str, list[Any]]
 def sample(name: str) -> Columns:
     """The columns of a built-in sample."""
     if name not in SAMPLES:
-        raise InputError(f"no sample {name!r}{did_you_mean(name, SAMPLES)}")
+        raise InputError(
+            f"no sample {name!r}{did_you_mean(name, SAMPLES)}",
+            f"没有样例 {name!r}{did_you_mean(name, SAMPLES, 'zh')}",
+        )
     return SAMPLES[name]()
 
 

@@ -29,11 +29,16 @@ def share(value: str, name: str) -> float | None:
         number = float(value) if value else 0.0
     except ValueError:
         if not Path(value).exists() and not value.startswith("sample:"):
-            hint = nearest_file(Path(value))
-            raise InputError(f"{name}: {value!r} is neither a share such as 0.2 nor a file{hint}") from None
+            raise InputError(
+                f"{name}: {value!r} is neither a share such as 0.2 nor a file{nearest_file(Path(value))}",
+                f"{name}：{value!r} 既不是 0.2 这样的比例，也不是文件{nearest_file(Path(value), 'zh')}",
+            ) from None
         return None
     if not 0 <= number < 1:
-        raise InputError(f"{name}: {value} is not a share of the rows: 0 or more and below 1")
+        raise InputError(
+            f"{name}: {value} is not a share of the rows: 0 or more and below 1",
+            f"{name}：{value} 不是行的比例：须大于或等于 0 且小于 1",
+        )
     return number
 
 

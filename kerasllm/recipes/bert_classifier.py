@@ -146,11 +146,20 @@ class BertClassifier(Classifier):
         if self.preset:
             for name, default in FROM_SCRATCH.items():
                 if getattr(self, name) != default:
-                    raise ValueError(f"{name} is for an encoder from scratch; preset {self.preset!r} has its own")
+                    raise InputError(
+                        f"{name} is for an encoder from scratch; preset {self.preset!r} has its own",
+                        f"{name} 只用于从零训练的编码器；预设 {self.preset!r} 自有其值",
+                    )
         elif self.frozen:
-            raise ValueError("frozen keeps a preset's layers, and there is no preset: name one, or set frozen=0")
+            raise InputError(
+                "frozen keeps a preset's layers, and there is no preset: name one, or set frozen=0",
+                "frozen 用来保留预设的层，而这里没有预设：请指定一个，或设 frozen=0",
+            )
         if self.width % self.heads:
-            raise ValueError(f"heads: {self.heads} do not divide the width {self.width}")
+            raise InputError(
+                f"heads: {self.heads} do not divide the width {self.width}",
+                f"heads：{self.heads} 不能整除宽度 {self.width}",
+            )
         return self
 
     def read(self, source: Any = None) -> Data:

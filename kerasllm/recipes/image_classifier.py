@@ -165,12 +165,21 @@ class ImageClassifier(Classifier):
     @model_validator(mode="after")
     def _fits_the_preset(self) -> Self:
         if self.preset and self.colours == "grey":
-            raise ValueError("a preset takes pictures with colours: leave colours at auto")
+            raise InputError(
+                "a preset takes pictures with colours: leave colours at auto",
+                "预设的网络需要彩色图片：请让 colours 保持 auto",
+            )
         for name in FROM_SCRATCH if self.preset else ():
             if getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{name} is for a network from scratch; preset {self.preset!r} has its own")
+                raise InputError(
+                    f"{name} is for a network from scratch; preset {self.preset!r} has its own",
+                    f"{name} 只用于从头训练的网络；预设 {self.preset!r} 有自己的网络",
+                )
         if self.tune and not self.preset:
-            raise ValueError("tune trains a preset's weights, and there is no preset: name one, or set tune=False")
+            raise InputError(
+                "tune trains a preset's weights, and there is no preset: name one, or set tune=False",
+                "tune 用于训练预设的权重，但没有预设：请指定一个，或设 tune=False",
+            )
         return self
 
     def fingerprints(self, source: Any = None) -> dict[str, str]:

@@ -64,6 +64,24 @@ def test_train_watch_stop_resume_and_try(lab: Server, page: Page) -> None:
     expect(page.locator(".kl-run:visible .kl-result .kl-main")).to_be_visible()
 
 
+def test_stop_waits_for_no_busy_kernel(lab: Server, page: Page) -> None:
+    open_panel(page, lab, "busy.ipynb", PANEL, "import time\ntime.sleep(90)")
+    fill(page, epochs="100000")
+    button(page, "Train").click()
+    state(page, "running")
+    run = Run(lab.runs / page.locator(".kl-run strong").first.inner_text())
+    page.locator(".jp-CodeCell").nth(1).locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".jp-CodeCell").nth(1).locator(".jp-InputPrompt")).to_have_text("[*]:")
+    button(page, "Stop").click()
+    for _ in range(300):
+        if run.state == "stopped":
+            break
+        page.wait_for_timeout(100)
+    assert run.state == "stopped"
+    expect(page.locator(".jp-CodeCell").nth(1).locator(".jp-InputPrompt")).to_have_text("[*]:")  # still busy
+
+
 def test_a_wrong_value_is_named_under_its_field(lab: Server, page: Page) -> None:
     open_panel(page, lab, "wrong.ipynb", PANEL)
     fill(page, epochs="many")

@@ -31,11 +31,58 @@ def test_a_view_is_valid_javascript(view: str, tmp_path: Path) -> None:
     assert subprocess.run([node, "--check", file], capture_output=True, text=True).stderr == ""
 
 
-def test_no_text_is_ever_taken_for_markup_and_nothing_is_fetched() -> None:
+def run_script(script: str) -> list[str]:
+    """What a script prints, line by line, with the views' functions at hand and no browser around."""
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("no node here")
+    done = subprocess.run([node, "--input-type=module", "-e", script], capture_output=True, text=True)
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_the_still_stays_hidden_while_another_view_is_left_in_the_area() -> None:
+    page = """
+    globalThis.requestAnimationFrame = (look) => look();
+    globalThis.cancelAnimationFrame = () => {};
+    const list = (names) => ({ add: (name) => names.add(name), remove: (name) => names.delete(name) });
+    const views = [];
+    const live = new Set();
+    const area = { classList: list(live), querySelector: () => views.find(({ names }) => names.has("kl-widget")) };
+    const undo = [1, 2].map(() => {
+      const names = new Set();
+      views.push({ names, classList: list(names), dataset: {}, append() {}, closest: () => area });
+      return attach(views.at(-1), { remove() {} });
+    });
+    for (const leave of undo) { leave(); console.log(live.has("kl-live")); }
+    """
+    assert run_script(module("dom.js") + page) == ["true", "false"]
+
+
+def test_the_pages_own_server_is_asked_to_stop_this_very_run_and_nothing_else() -> None:
+    page = """
+    let config = { textContent: '{"baseUrl": "/user/me/"}' };
+    globalThis.document = { cookie: "a=b; _xsrf=2|c|d", getElementById: () => config };
+    globalThis.fetch = async (url, { method, headers }) => {
+      console.log(method, url, headers["X-XSRFToken"]);
+      return { json: async () => ({ runs: [{ name: "a b", created: 1.5 }] }) };
+    };
+    await stopByServer({ name: "a b", created: 1.5 });
+    await stopByServer({ name: "a b", created: 2.5 });
+    config = null;
+    await stopByServer({ name: "a b", created: 1.5 });
+    """
+    look = "GET /user/me/kerasllm/runs 2|c|d"
+    assert run_script(module("server.js") + page) == [look, "POST /user/me/kerasllm/runs/a%20b/stop 2|c|d", look]
+
+
+def test_no_text_is_ever_taken_for_markup_and_nothing_is_fetched_from_elsewhere() -> None:
     for file in STATIC.glob("*.js"):
         text = file.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
-        for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "http://", "https://", "fetch("):
+        for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "http://", "https://"):
             assert word not in text, f"{file.name}: {word}"
+        assert text.count("fetch(") == (file.name == "server.js"), file.name
+    assert 'fetch(`${server}/kerasllm/${path}`, { method, headers, mode: "same-origin" })' in module("server.js")
     assert "url(" not in styles()
     assert "@import" not in styles()
 

@@ -40,25 +40,31 @@ def test_the_defaults_are_no_mistake(name: str) -> None:
         ("learning_rate", "0", "must be greater than 0", "必须大于 0"),
         ("learning_rate", "nan", "must be a finite number", "必须是有限的数"),
         ("dropout", "1", "must be less than 1", "必须小于 1"),
-        ("schedule", "up", "must be one of 'constant', 'linear' or 'cosine'", None),
+        (
+            "schedule",
+            "up",
+            "must be one of 'constant', 'linear' or 'cosine'",
+            "必须是其中之一：'constant', 'linear' 或 'cosine'",
+        ),
     ],
 )
-def test_a_wrong_value_is_named_at_its_parameter(name: str, value: str, english: str, chinese: str | None) -> None:
+def test_a_wrong_value_is_named_at_its_parameter(name: str, value: str, english: str, chinese: str) -> None:
     found = form.mistakes(TextClassifier, {name: value})
     assert list(found) == [name]
-    assert found[name]["en"] == english
-    assert chinese is None or found[name]["zh"] == chinese
+    assert found[name] == {"en": english, "zh": chinese}
 
 
 def test_what_concerns_several_parameters_is_told_too() -> None:
     found = form.mistakes(TextClassifier, {"early_stopping": "2"})
     assert "validation=0.1" in found[""]["en"]
+    assert found[""]["zh"] == "early_stopping 要看验证数据：请设 validation=0.1"
 
 
 def test_a_column_that_the_file_lacks_is_named_with_the_nearest() -> None:
     found = form.places(TextClassifier, {"label": "lable", "text": "text"}, ["text", "label"])
     assert list(found) == ["label"]
     assert "did you mean 'label'" in found["label"]["en"]
+    assert found["label"]["zh"] == "文件没有 'lable' 这一列；是否指 'label'？"
     found = form.places(LinearRegression, {"drop": "area, colour"}, ["area", "price"])
     assert "'colour'" in found["drop"]["en"]
 
@@ -67,6 +73,7 @@ def test_a_share_out_of_bounds_and_a_missing_file_are_named() -> None:
     found = form.places(TextClassifier, {"validation": "1.5", "test": "nix.csv"}, None)
     assert "1.5 is not a share" in found["validation"]["en"]
     assert "neither a share" in found["test"]["en"]
+    assert found["test"]["zh"] == "'nix.csv' 既不是 0.2 这样的比例，也不是文件"
 
 
 def test_the_first_rows_are_shown_and_markup_stays_text(tmp_path: Path) -> None:
@@ -80,9 +87,10 @@ def test_the_first_rows_are_shown_and_markup_stays_text(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_and_a_broken_one_are_told_in_a_line(tmp_path: Path) -> None:
-    assert form.preview(TextClassifier, str(tmp_path / "nix.csv"))["error"].startswith("no file")
+    assert form.preview(TextClassifier, str(tmp_path / "nix.csv"))["error"]["en"].startswith("no file")
+    assert form.preview(TextClassifier, "nix.csv")["error"]["zh"] == "没有文件 nix.csv"
     (tmp_path / "b.csv").write_text("a,b\n1,2,3\n")
-    assert "line 2" in form.preview(TextClassifier, str(tmp_path / "b.csv"))["error"]
+    assert "line 2" in form.preview(TextClassifier, str(tmp_path / "b.csv"))["error"]["en"]
 
 
 def test_a_folder_and_a_text_can_be_looked_at(tmp_path: Path) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from ipywidgets import Widget
-from kerasllm_widgets import Panel, RunView, children
+from kerasllm_widgets import Panel, RunView, cells, children
 from kerasllm_widgets.compare import Compare
 from kerasllm_widgets.estimate import estimate
 from kerasllm_widgets.playground import Playground
@@ -48,11 +49,13 @@ def no_child_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Trainers and workers that a test has started end with it, and these alone."""
     monkeypatch.setattr(children, "_parked", None)
     monkeypatch.setattr(children, "_trainers", {})
+    monkeypatch.setattr(children, "_answering", {})
     yield
     Widget.close_all()
     monkeypatch.setattr(children, "park", lambda: None)  # a thread of a view may be about to
-    if children._parked:
-        children._parked.dismiss()
+    for worker in (children._parked, *(worker for worker, _ in children._answering.values())):
+        if worker:
+            worker.dismiss()
     for process, _ in children._trainers.values():
         if process.poll() is None:
             process.terminate()
@@ -64,7 +67,7 @@ def test_a_wrong_value_is_named_and_nothing_starts(runs: Path) -> None:
     type_(panel, epochs="many")
     assert panel.form.mistakes["epochs"]["en"] == "must be a whole number"
     click(panel.form, "train")
-    assert panel.form.notice["words"] == "epochs: must be a whole number"
+    assert panel.form.notice["words"] == {"en": "epochs: must be a whole number", "zh": "epochs: 必须是整数"}
     assert not runs.exists()
     type_(panel, epochs="5")
     assert panel.form.mistakes == {}
@@ -98,7 +101,108 @@ def test_settings_of_ones_own_are_shown_and_saved(tmp_path: Path, monkeypatch: p
     assert panel.form.notice == {"kind": "saved", "words": "mine.ipynb"}
     assert Panel.from_notebook("mine.ipynb").values == panel.values
     click(panel.form, "save", name="mine.ipynb")
-    assert "exists already" in panel.form.notice["words"]
+    assert "exists already" in panel.form.notice["words"]["en"]
+
+
+def test_a_second_click_while_a_run_goes_on_starts_nothing(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "train", lambda run: None)
+    panel = Panel("linear_regression")
+    click(panel.form, "train")
+    click(panel.form, "train")
+    assert len(list(runs.iterdir())) == 1
+    assert panel.form.notice == {"kind": "problem", "words": {"en": "A run is going on", "zh": "训练正在进行"}}
+    click(panel.form, "estimate")
+    assert panel.form.estimate == {}
+    panel.view.close()
+
+
+class Answers:
+    """Stands for a worker: answers each question at once, with its own number."""
+
+    started: ClassVar[list[Answers]] = []
+    process: subprocess.Popen[str]
+
+    def __init__(self) -> None:
+        code = (
+            "import json, sys\n"
+            "for line in sys.stdin:\n"
+            "    said = json.loads(line)\n"
+            "    if 'id' in said: print(json.dumps({'id': said['id'], 'text': 'yes'}), flush=True)\n"
+        )
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.imported = threading.Event()
+        self.imported.set()
+        self.started.append(self)
+
+    give = children.Worker.give
+    bury = children.Worker.bury
+    dismiss = children.Worker.dismiss
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> list[Answers]:
+    """The answering processes that a test starts; none has Keras."""
+    monkeypatch.setattr(Answers, "started", [])
+    monkeypatch.setattr(children, "Worker", Answers)
+    monkeypatch.setattr(Panel, "_look_at_file", lambda panel: None)
+    return Answers.started
+
+
+def test_one_process_answers_for_a_run_whoever_asks(workers: list[Answers]) -> None:
+    run = create(LinearRegression())
+    one, two = Playground(run), Playground(run)
+    click(one, "row", id=1, row={})
+    wait(lambda: one.answer.get("id") == 1, 20)
+    click(two, "row", id=2, row={})
+    wait(lambda: two.answer.get("id") == 2, 20)
+    assert len(workers) == 1
+    assert one.answer["id"] == 1
+    one.close()
+    click(two, "row", id=3, row={})
+    wait(lambda: two.answer.get("id") == 3, 20)
+    two.close()
+    wait(lambda: workers[0].process.poll() is not None, 20)
+
+
+def test_trying_leaves_a_parked_process_for_the_next_train(
+    workers: list[Answers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parked: list[bool] = []
+    monkeypatch.setattr(children, "park", lambda: parked.append(True))
+    panel = Panel("linear_regression")
+    panel.view.follow(create(LinearRegression()))
+    click(panel.view, "try")
+    assert panel.playground
+    click(panel.playground, "row", id=1, row={})
+    wait(lambda: parked, 20)
+    panel.close()
+    wait(lambda: workers[0].process.poll() is not None, 20)
+
+
+def test_a_cell_run_again_closes_the_views_that_it_made_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells, "_shown", {})
+    monkeypatch.setattr(children, "park", lambda: None)
+    execution = ("cell", "1")
+    monkeypatch.setattr(cells, "here", lambda: execution)
+
+    def shown(view: Any) -> Any:
+        view._ipython_display_()
+        return view
+
+    run = create(LinearRegression())
+    made = [shown(RunView(run)), shown(Playground(run)), shown(Panel("linear_regression"))]
+    execution = ("another cell", "2")
+    shown(made[0])
+    execution = ("another cell", "3")
+    shown(RunView(run)).close()
+    assert all(view.comm is not None for view in made)
+    execution = ("cell", "4")
+    shown(RunView(run)).close()
+    assert [view.comm for view in made] == [None, None, None]
+    assert made[0]._until.is_set()
+    assert made[2].view.comm is None
 
 
 def test_an_idle_panel_sends_little_and_imports_no_keras() -> None:
@@ -114,6 +218,27 @@ def test_a_message_that_no_view_knows_is_passed_over() -> None:
     view = RunView(create(LinearRegression()))
     click(view, "delete")
     assert view.problem == ""
+    view.close()
+
+
+def test_what_is_wrong_with_a_question_is_told_in_both_languages() -> None:
+    playground = Playground(create(LinearRegression()))
+    options = {"length": "many", "temperature": "1", "top_k": "0", "top_p": "1"}
+    click(playground, "prompt", id=1, prompt="", options=options)
+    assert playground.answer["problem"] == {"en": "length: 'many' is not a number", "zh": "length：'many' 不是数字"}
+    click(playground, "prompt", id=2, prompt="", options={**options, "length": "0"})
+    assert playground.answer["problem"]["zh"] == "length：0 不在 1..100000 之内"
+    playground.close()
+
+
+def test_a_stop_that_comes_after_the_end_is_no_problem() -> None:
+    """The server was asked too, and was quicker than the kernel."""
+    run = create(LinearRegression())
+    files.replace_json(run.path / "status.json", {"state": "stopped"})
+    view = RunView(run)
+    click(view, "stop")
+    assert view.problem == ""
+    assert view.look["created"] == run.asked["created"]  # by which the server's run of this name is known as this one
     view.close()
 
 
@@ -247,6 +372,29 @@ def test_the_time_is_estimated_from_a_short_try(runs: Path) -> None:
     assert found["steps"] == 100_000 * 10
     assert found["seconds"] > 60
     assert not runs.exists()
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_a_try_ends_with_the_kernel_that_asked_for_it_and_leaves_nothing(tmp_path: Path, stops: bool) -> None:
+    """Also one that does not stop in time. The trainer here is one that looks for the stop, or never does."""
+    run = tmp_path / "temporary" / "estimate"
+    run.mkdir(parents=True)
+    code = (
+        "import time; from pathlib import Path; from kerasllm_widgets import worker\n"
+        "def train(run):\n"
+        f"    while not ({stops} and (Path(run) / 'stop').exists()): time.sleep(0.02)\n"
+        "    (Path(run).parent.parent / 'stopped').touch()\n"
+        f"worker._resume, worker.LONGEST = train, {60 if stops else 0.2}\n"
+        f"worker.attempt({str(run)!r}, {str(run.parent)!r})"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    assert process.stdin
+    process.stdin.close()  # as its parent's end does
+    assert process.wait(60) == 0
+    assert (tmp_path / "stopped").exists() == stops
+    assert not run.parent.exists()
 
 
 @pytest.mark.slow

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Any
 
-from kerasllm_widgets.still import html
+import pytest
+from kerasllm_widgets import Compare, Playground, RunView, children, playground
+from kerasllm_widgets.still import Still, html
 
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files
+from kerasllm.run.process import myself
 
 MARKUP = "<img src=x onerror=alert(1)>"
 
@@ -23,6 +28,28 @@ def completed(lines: int = 3) -> Run:
         )
     files.replace_json(run.path / "status.json", {"state": "completed", "message": MARKUP})
     return run
+
+
+class Output:
+    """A cell's output that can be replaced, as IPython hands it out."""
+
+    def __init__(self) -> None:
+        self.html = ""
+
+    def update(self, content: Any) -> None:
+        self.html = content.data
+
+
+def displayed(view: Any) -> Output:
+    view.still._handle = Output()
+    return view.still._handle
+
+
+def wait_for(words: str, output: Output) -> None:
+    end = time.monotonic() + 10
+    while words not in output.html:
+        assert time.monotonic() < end, output.html
+        time.sleep(0.02)
 
 
 def test_every_text_is_escaped(tmp_path: Path) -> None:
@@ -45,3 +72,35 @@ def test_it_speaks_chinese() -> None:
 
 def test_a_run_that_has_not_begun_has_one_too() -> None:
     assert "queued" in html(create(LinearRegression()))
+
+
+def test_an_ended_run_has_its_curve_before_and_after_it_was_read() -> None:
+    view = RunView()
+    output = displayed(view)
+    view.follow(completed())
+    wait_for("data:image/svg+xml", output)
+    view.close()
+    view.curve = {}
+    assert "data:image/svg+xml" in view.kept()
+
+
+def test_it_turns_chinese_when_the_browser_says_so() -> None:
+    run = completed()
+    for view in (RunView(run), Playground(run), Compare(run, run)):
+        output = displayed(view)
+        view.language = "zh"
+        assert "已完成" in output.html
+        view.close()
+
+
+def test_a_playgrounds_tells_what_became_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playground, "REST", 0.02)
+    monkeypatch.setattr(children, "park", lambda: None)
+    monkeypatch.setattr(Still, "display", lambda self, view: displayed(view))
+    run = create(LinearRegression())
+    files.replace_json(run.path / "status.json", {"state": "running", **myself()})
+    view = Playground(run)
+    view._ipython_display_()
+    files.replace_json(run.path / "status.json", {"state": "completed"})
+    wait_for("completed", view.still._handle)
+    view.close()

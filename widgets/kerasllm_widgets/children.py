@@ -1,4 +1,7 @@
-"""The processes that a kernel's views start: trainers, and a parked worker that makes the next start quick."""
+"""The processes that a kernel's views start: trainers, one that answers per run, and a parked worker.
+
+The parked one has imported Keras, which makes the next start quick.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,20 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Any
 
 from kerasllm.run import Run, files
 from kerasllm_widgets.worker import LOG
 
+Hear = Callable[[dict[str, Any]], None]
+
 _lock = threading.Lock()
+_asking = threading.Lock()
 _parked: Worker | None = None
 _trainers: dict[str, tuple[subprocess.Popen[str], Any]] = {}  # of each run, and the heartbeat before it began
+_answering: dict[str, tuple[Worker, Hear]] = {}  # of each run who answers for it, and who asked last
 _refused: dict[str, tuple[Any, str]] = {}  # of each run the heartbeat at the time, and why its trainer gave up
 
 
@@ -91,6 +99,45 @@ def train(run: Run) -> subprocess.Popen[str]:
     _trainers[str(run.path)] = process, before
     threading.Thread(target=_await, args=(run, process, before), name="kerasllm-trainer", daemon=True).start()
     return process
+
+
+def ask(run: Run, question: dict[str, Any], hear: Hear) -> None:
+    """Ask a run's model, in the one process that answers for it. What it says goes to who asked last."""
+    path = str(run.path)
+    with _asking:
+        worker = _answering[path][0] if path in _answering else None
+        if worker is None or worker.process.poll() is not None:
+            worker = take() or Worker()
+            worker.give(do="answer", run=path)
+            threading.Thread(target=_listen, args=(path, worker), name="kerasllm-answers", daemon=True).start()
+        _answering[path] = worker, hear
+        worker.give(**question)
+
+
+def hush(run: Run, hear: Hear) -> None:
+    """End the process that answers for a run, unless somebody else has asked it since."""
+    with _asking:
+        if str(run.path) in _answering and _answering[str(run.path)][1] == hear:
+            worker, _ = _answering.pop(str(run.path))
+            assert worker.process.stdin
+            with suppress(OSError):  # it has ended already
+                worker.process.stdin.close()  # who listens to it buries it
+
+
+def _listen(path: str, worker: Worker) -> None:
+    """Hand on what a worker says, until its end."""
+    worker.imported.wait()
+    assert worker.process.stdout
+    for line in worker.process.stdout:
+        answering, hear = _answering.get(path, (None, None))
+        if hear and answering is worker:
+            hear(json.loads(line))
+    worker.bury()
+    answering, hear = _answering.get(path, (None, None))
+    if hear and answering is worker and worker.process.returncode:
+        hear(
+            {"id": -1, "problem": {"en": "the model's process ended; ask again", "zh": "模型的进程已结束；请再试一次"}}
+        )
 
 
 def is_starting(run: Run, status: dict[str, Any]) -> bool:

@@ -48,6 +48,7 @@ class Compare(anywidget.AnyWidget):
         names = dict.fromkeys(name for one in scores for name in one if name not in NOT_SCORES)
         self.scores = {name: [one.get(name) for one in scores] for name in names}
         self.on_msg(self._receive)
+        self.observe(lambda _: self.still.update(), "language")  # it comes after the first display
 
     def _ipython_display_(self) -> None:
         self.still.display(self)

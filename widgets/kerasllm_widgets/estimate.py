@@ -1,8 +1,7 @@
-"""How long a training will take, from a short try: the same training, begun in a folder of its own and stopped."""
+"""How long a training will take, from a short try: the same training, begun in a temporary folder and stopped."""
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 import time
 from typing import Any
@@ -21,34 +20,37 @@ LOOK = 0.1
 
 def estimate(recipe: Recipe) -> dict[str, Any]:
     """{"seconds", "steps"} that the whole training will take; data that cannot be used raises InputError."""
-    with tempfile.TemporaryDirectory(prefix="kerasllm-", ignore_cleanup_errors=True) as folder:
-        run = create(recipe.anchored(), folder, "estimate", "panel")
-        process = children.train(run)
-        try:
-            lines = _watched(run)
-            status = run.status
-        finally:
-            (run.path / "stop").touch()
-            try:
-                process.wait(LONGEST)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        if run.state == "failed":
-            raise InputError(run.status.get("message", "the try failed"))
+    folder = tempfile.mkdtemp(prefix="kerasllm-")
+    run = create(recipe.anchored(), folder, "estimate", "panel")
+    worker = children.take() or children.Worker()
+    try:
+        # A worker's, never a process that would train on to the end if this one vanished.
+        worker.give(do="try", run=str(run.path), folder=folder)
+        lines = _watched(run, worker)
+        status = run.status
+        if status["state"] == "failed":
+            raise InputError(status.get("message", "the try failed"))
         return {"seconds": _seconds(lines, status), "steps": status.get("steps", 0)}
+    finally:
+        worker.dismiss()  # it stops the try and removes the folder
 
 
-def _watched(run: Run) -> list[dict[str, Any]]:
+def _watched(run: Run, worker: children.Worker) -> list[dict[str, Any]]:
     """The lines of the curve, until they tell enough."""
     tail, lines = Tail(run.path / "history.jsonl"), []
     end = time.monotonic() + LONGEST
     while time.monotonic() < end:
-        ended = run.state in (*ENDED, "gone")
+        ended = run.state in ENDED
         lines += tail.read()
         if ended or (len(lines) > 1 and lines[-1]["time"] - lines[0]["time"] >= TRY):
             return lines
+        if worker.process.poll() is not None:
+            raise InputError("the process of the try ended; try again", "试跑的进程已结束；请再试一次")
         time.sleep(LOOK)
-    raise InputError(f"no step was done in {LONGEST:.0f} s; this training will be long")
+    raise InputError(
+        f"no step was done in {LONGEST:.0f} s; this training will be long",
+        f"{LONGEST:.0f} 秒内没有完成一步；这次训练会很久",
+    )
 
 
 def _seconds(lines: list[dict[str, Any]], status: dict[str, Any]) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from kerasllm.data.files import Table, nearest_file, read
+from kerasllm.data.files import Table, no_file, read
 from kerasllm.errors import InputError, did_you_mean
 from kerasllm.parameters import GROUPS, bounds, drawing
 from kerasllm.recipe import Recipe
@@ -84,9 +84,16 @@ def _reason(part: Any) -> Said:
     if part["type"] in ("int_parsing", "float_parsing") and not str(part["input"]).strip():
         return {"en": "is needed", "zh": "不能为空"}
     if english:
-        return {"en": english.format(**context), "zh": chinese.format(**context)}
-    words = part["msg"].removeprefix("Value error, ")
+        return {"en": english.format(**context), "zh": chinese.format(**context).replace(" or ", " 或 ")}
+    if isinstance(context.get("error"), InputError):
+        return told(context["error"])
+    words = part["msg"].removeprefix("Value error, ")  # a stranger's recipe may raise a plain ValueError
     return {"en": words, "zh": words}
+
+
+def told(error: InputError) -> Said:
+    """An error in both languages."""
+    return {"en": str(error), "zh": error.zh}
 
 
 def places(recipe: type[Recipe], values: Mapping[str, Any], columns: list[str] | None) -> dict[str, Said]:
@@ -100,10 +107,9 @@ def places(recipe: type[Recipe], values: Mapping[str, Any], columns: list[str] |
             continue
         for column in [value] if kind == "column" else map(str.strip, value.split(",")):
             if column and column not in columns:
-                hint = did_you_mean(column, columns)
                 found[name] = {
-                    "en": f"the file has no column {column!r}{hint}",
-                    "zh": f"文件没有 {column!r} 这一列{hint}",
+                    "en": f"the file has no column {column!r}{did_you_mean(column, columns)}",
+                    "zh": f"文件没有 {column!r} 这一列{did_you_mean(column, columns, 'zh')}",
                 }
     return found
 
@@ -114,8 +120,7 @@ def _file(name: str, value: str) -> dict[str, Said]:
     try:
         share(value, name)
     except InputError as error:
-        words = str(error).removeprefix(f"{name}: ")
-        return {name: {"en": words, "zh": words}}
+        return {name: {"en": str(error).removeprefix(f"{name}: "), "zh": error.zh.removeprefix(f"{name}：")}}
     return {}
 
 
@@ -124,7 +129,7 @@ def preview(recipe: type[Recipe], source: str) -> dict[str, Any]:
 
     A recipe without columns to choose reads its files in its own way: of those only a missing one is an error.
     """
-    nothing = {"source": source, "columns": [], "rows": [], "count": 0, "error": ""}
+    nothing = {"source": source, "columns": [], "rows": [], "count": 0, "error": {}}
     tabular = any(drawing(field)["kind"].startswith("column") for field in recipe.model_fields.values())
     path = Path(source)
     try:
@@ -138,13 +143,15 @@ def preview(recipe: type[Recipe], source: str) -> dict[str, Any]:
             kinds = [[one.name, str(sum(1 for _ in one.iterdir())) if one.is_dir() else ""] for one in found[:ROWS]]
             return nothing | {"columns": [path.name, "files"], "rows": kinds, "count": len(found)}
         if not path.exists():
-            raise InputError(f"no file {source}{nearest_file(path)}")
+            raise no_file(path)
         if path.suffix.lower() in TEXTS:
             with path.open(encoding="utf-8", errors="replace") as lines:
                 rows = [[line.rstrip("\n")[:LONGEST]] for line in islice(lines, ROWS)]
             return nothing | {"columns": [path.name], "rows": rows, "count": len(rows)}
-    except (InputError, OSError) as error:
-        return nothing | {"error": str(error)}
+    except InputError as error:
+        return nothing | {"error": told(error)}
+    except OSError as error:
+        return nothing | {"error": {"en": str(error), "zh": str(error)}}
     return nothing
 
 

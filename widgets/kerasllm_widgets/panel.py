@@ -28,6 +28,7 @@ from kerasllm_widgets.still import Still, said, wrapped
 from kerasllm_widgets.view import RunView
 
 LIVE = ("queued", "running", "stopping")
+BUSY = {"en": "A run is going on", "zh": "训练正在进行"}
 MARK = "panel.json"  # in the run folder: the notebook whose panel asked for the run
 
 
@@ -96,6 +97,13 @@ class Panel(ipywidgets.VBox):
         children.park()
         self._look_at_file()
 
+    def close(self) -> None:
+        """Close what it is made of, too. A run goes on."""
+        self._leave_playground()
+        self.form.close()
+        self.view.close()
+        super().close()
+
     def train(self, name: str = "") -> Run:
         """Start a run with what stands in the form, in a process of its own; a wrong value raises InputError."""
         recipe = self._settled().anchored()
@@ -121,17 +129,16 @@ class Panel(ipywidgets.VBox):
         """The recipe with what stands in the form; a wrong value raises InputError."""
         if self._check():
             place, words = next(iter(self.form.mistakes.items()))
-            raise InputError(f"{place}: {words['en']}" if place else words["en"])
+            raise InputError(*(f"{place}: {words[one]}" if place else words[one] for one in ("en", "zh")))
         return self.recipe(**self.form.values)
 
     def _estimate(self) -> None:
         asked = self.values
-        self.form.estimate = {"state": "trying"}
         found: dict[str, Any] = {}
         try:
             found = {"state": "done", **estimate(self._settled())}
         except InputError as error:
-            self.form.notice = {"kind": "problem", "words": str(error)}
+            self.form.notice = {"kind": "problem", "words": form.told(error)}
         finally:
             self.form.estimate = found if asked == self.values else {}
             children.park()
@@ -140,7 +147,7 @@ class Panel(ipywidgets.VBox):
         try:
             self.form.card = {"lines": form.card(self._settled())}
         except InputError as error:
-            self.form.card = {"problem": str(error)}
+            self.form.card = {"problem": form.told(error)}
 
     def _earlier(self) -> Run | None:
         """The newest run that a panel of this notebook began; outside a notebook, one that still goes on."""
@@ -154,6 +161,13 @@ class Panel(ipywidgets.VBox):
     def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
         """A click: {"do": "train"}, "estimate", "card" or "save", this one with a name."""
         self.form.notice = {}
+        if content["do"] in ("train", "estimate") and self.form.busy:  # a second click of a double-click, say
+            self.form.notice = {"kind": "problem", "words": BUSY}
+            return
+        if content["do"] == "estimate":
+            if self.form.estimate.get("state") == "trying":
+                return
+            self.form.estimate = {"state": "trying"}
         if content["do"] in ("estimate", "card"):
             _in_thread({"estimate": self._estimate, "card": self._card}[content["do"]])
             return
@@ -163,13 +177,15 @@ class Panel(ipywidgets.VBox):
             else:
                 self.form.notice = {"kind": "saved", "words": self.save(content["name"]).name}
         except InputError as error:
-            self.form.notice = {"kind": "problem", "words": str(error)}
+            self.form.notice = {"kind": "problem", "words": form.told(error)}
 
     def _try(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
         """Open a playground below the run."""
         if content["do"] == "try" and self.run:
             self._leave_playground()
             self.playground = Playground(self.run)
+            # It answers in the process that was parked: have another ready for the next Train.
+            self.playground.observe(lambda _: children.park(), "answer")
             self.children = [self.form, self.view, self.playground]
 
     def _leave_playground(self) -> None:
@@ -191,7 +207,7 @@ class Panel(ipywidgets.VBox):
         known = read["columns"] if is_read and read.get("table") else None
         found = form.places(self.recipe, values, known) | form.mistakes(self.recipe, values)
         if is_read and read["error"]:
-            found["data"] = {"en": read["error"], "zh": read["error"]}
+            found["data"] = read["error"]
         if not str(values.get("data", "")).strip():
             found["data"] = {"en": "is needed", "zh": "不能为空"}
         self.form.mistakes = found

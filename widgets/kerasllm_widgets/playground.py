@@ -6,7 +6,7 @@ The model answers in a process of its own, so that the kernel imports no Keras a
 from __future__ import annotations
 
 import base64
-import json
+import contextvars
 import threading
 import time
 from pathlib import Path
@@ -20,11 +20,13 @@ from kerasllm.errors import InputError
 from kerasllm.run import Run, open_run
 from kerasllm_widgets import children
 from kerasllm_widgets.bundle import module, styles
+from kerasllm_widgets.form import told
 from kerasllm_widgets.still import Still, html
 
 # What a run answers is told by the encoder in its folder; any other encoder takes texts.
 KINDS = {"columns.json": "table", "pixels.json": "picture", "language.json": "language"}
 TEXTS = ("text.json", "tokens.json")
+REST = 1.0  # seconds between two looks at the run's state
 SEND = 0.1  # seconds between two sendings of a text that is being written
 MOST_LABELS = 10  # of an answer that are shown
 
@@ -45,33 +47,37 @@ class Playground(anywidget.AnyWidget):
         super().__init__()
         self.run = run if isinstance(run, Run) else open_run(run, runs)
         self.still = Still(lambda: html(self.run, self.language))
-        self._worker: children.Worker | None = None
-        self._written = ""
-        self._lock = threading.Lock()
+        self._written: tuple[Any, str] = None, ""  # the question's id, and the text so far
+        self._sent = 0.0
         self.name = self.run.name
+        self._closed = threading.Event()
         self._recognize()
         self.on_msg(self._receive)
+        self.observe(lambda _: self.still.update(), "language")  # it comes after the first display
 
     def ask(self, **question: Any) -> None:
         """Send a question to the model; its answer comes to the trait `answer`, with the question's id."""
-        with self._lock:
-            if self._worker is None or self._worker.process.poll() is not None:
-                self._worker = children.take() or children.Worker()
-                self._worker.give(do="answer", run=str(self.run.path))
-                threading.Thread(
-                    target=self._listen, args=(self._worker,), name="kerasllm-answers", daemon=True
-                ).start()
-            self._worker.give(**question)
+        children.ask(self.run, question, self._hear)
 
     def close(self) -> None:
         """Let the model's process go."""
-        if self._worker:
-            self._worker.dismiss()
+        self._closed.set()
+        children.hush(self.run, self._hear)
         super().close()
 
     def _ipython_display_(self) -> None:
         self.still.display(self)
         children.park()
+        work = contextvars.copy_context().run
+        threading.Thread(target=work, args=(self._watch,), name="kerasllm-playground", daemon=True).start()
+
+    def _watch(self) -> None:
+        """Have the still tell what became of the run."""
+        told = self.run.state
+        while not self._closed.wait(REST):
+            if (state := self.run.state) != told:
+                self.still.update()
+                told = state
 
     def _recognize(self) -> None:
         """Which kind of question the run answers, once its encoder is written."""
@@ -99,30 +105,23 @@ class Playground(anywidget.AnyWidget):
             try:
                 question |= {"prompt": content["prompt"], "options": _options(content["options"])}
             except InputError as error:
-                self.answer = {"id": content["id"], "problem": str(error)}
+                self.answer = {"id": content["id"], "problem": told(error)}
                 return
         else:
             question["rows"] = [content["row"]]
         self.ask(**question)
 
-    def _listen(self, worker: children.Worker) -> None:
-        """Take the model's answers; a text that is being written is sent on ten times a second at most."""
-        worker.imported.wait()
-        assert worker.process.stdout
-        id_, written, sent = None, "", 0.0
-        for line in worker.process.stdout:
-            said = json.loads(line)
-            if "piece" not in said and "end" not in said:
-                self.answer = _few(said)
-                continue
-            written = ("" if said["id"] != id_ else written) + said.get("piece", "")
-            id_ = said["id"]
-            if "end" in said or time.monotonic() - sent >= SEND:
-                self.answer = {"id": id_, "text": written, "end": "end" in said, "source": said.get("source", "")}
-                sent = time.monotonic()
-        worker.bury()
-        if worker is self._worker and worker.process.returncode:
-            self.answer = {"id": -1, "problem": "the model's process ended; ask again"}
+    def _hear(self, said: dict[str, Any]) -> None:
+        """Take the model's words; a text that is being written is sent on ten times a second at most."""
+        if "piece" not in said and "end" not in said:
+            self.answer = _few(said)
+            return
+        id_, before = self._written
+        text = ("" if said["id"] != id_ else before) + said.get("piece", "")
+        self._written = said["id"], text
+        if "end" in said or time.monotonic() - self._sent >= SEND:
+            self.answer = {"id": said["id"], "text": text, "end": "end" in said, "source": said.get("source", "")}
+            self._sent = time.monotonic()
 
 
 def _options(given: dict[str, str]) -> dict[str, Any]:
@@ -138,9 +137,9 @@ def _options(given: dict[str, str]) -> dict[str, Any]:
         try:
             value = kind(given[name])
         except ValueError:
-            raise InputError(f"{name}: {given[name]!r} is not a number") from None
+            raise InputError(f"{name}: {given[name]!r} is not a number", f"{name}：{given[name]!r} 不是数字") from None
         if not low <= value <= high:
-            raise InputError(f"{name}: {value} is not in {low}..{high}")
+            raise InputError(f"{name}: {value} is not in {low}..{high}", f"{name}：{value} 不在 {low}..{high} 之内")
         options[name] = value
     return options
 

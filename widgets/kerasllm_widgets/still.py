@@ -13,6 +13,7 @@ from typing import Any
 
 from kerasllm.evaluate import flat
 from kerasllm.run import Run
+from kerasllm_widgets import cells
 from kerasllm_widgets.curve import Curve
 
 WORDS = {
@@ -39,6 +40,7 @@ class Still:
 
     def __init__(self, content: Callable[[], str]):
         self._content = content
+        self._made = cells.here()
         self._handle: Any = None
         self._shown = ""
 
@@ -46,6 +48,7 @@ class Still:
         """Put a live view and, as an output of its own, the still into the cell."""
         from IPython.display import HTML, display
 
+        cells.show(view, self._made)
         bundle = view._repr_mimebundle_() or {}  # anywidget's comes with metadata, ipywidgets' without
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         display(data, metadata=metadata, raw=True)

@@ -52,6 +52,7 @@ class RunView(anywidget.AnyWidget):
         self._wake = threading.Event()
         self._until: threading.Event | None = None
         self.on_msg(self._receive)
+        self.observe(lambda _: self.still.update(), "language")  # it comes after the first display
         if run is not None:
             self.follow(run if isinstance(run, Run) else open_run(run, runs))
 
@@ -68,7 +69,7 @@ class RunView(anywidget.AnyWidget):
 
     def kept(self) -> str:
         """What a notebook keeps of the run."""
-        return html(self.run, self.language, self.curve) if self.run else ""
+        return html(self.run, self.language, self.curve or None) if self.run else ""
 
     def close(self) -> None:
         """Look no more."""
@@ -82,7 +83,8 @@ class RunView(anywidget.AnyWidget):
 
     def _watch(self, run: Run, until: threading.Event) -> None:
         """Look at the folder until turned away; send what has changed, never more than some messages a second."""
-        tail, curve, drawn, kept, news = Tail(run.path / "history.jsonl"), Curve(), 0.0, 0.0, False
+        tail, curve, drawn, news = Tail(run.path / "history.jsonl"), Curve(), 0.0, False
+        told, kept = "", 0.0  # the state that the still tells, and since when
         while not until.is_set():
             look = _look(run)
             ended = look["state"] in (*ENDED, "gone")
@@ -93,16 +95,16 @@ class RunView(anywidget.AnyWidget):
             news = news or bool(lines)
             if news and (ended or time.monotonic() - drawn >= REDRAW):
                 self.curve, drawn, news = curve.drawn(), time.monotonic(), False
-            if look != self.look:
+            is_new = look != self.look
+            if is_new:
                 result = _result(run) if ended else {}
-                is_new = look["state"] != self.look.get("state")
                 with self.hold_sync():
                     self.result, self.look = result, look
-                if is_new or time.monotonic() - kept >= KEEP:
-                    self.still.update()
-                    kept = time.monotonic()
             elif ended and not self.result:
                 self.result = _result(run)
+            if look["state"] != told or (is_new and time.monotonic() - kept >= KEEP):
+                self.still.update()
+                told, kept = look["state"], time.monotonic()
             self._wake.wait(REST if ended else POLL)
             self._wake.clear()
 
@@ -115,12 +117,13 @@ class RunView(anywidget.AnyWidget):
         try:
             work[content["do"]]()
         except InputError as error:
-            self.problem = str(error)
+            self.problem = error.zh if self.language == "zh" else str(error)
 
     def stop(self) -> None:
-        """Ask the run to stop: within one batch, with a model and a checkpoint."""
+        """Ask the run to stop: within one batch, with a model and a checkpoint. An ended one is as asked."""
         assert self.run
-        children.stop(self.run)
+        if self.run.state not in ENDED or children.is_starting(self.run, self.run.status):
+            children.stop(self.run)
         self.look = _look(self.run)
         self._wake.set()
 
@@ -128,7 +131,10 @@ class RunView(anywidget.AnyWidget):
         """Go on with the run in a child process."""
         assert self.run
         if not self.run.asked["replayable"]:
-            raise InputError(f"{self.run.name} was trained on data given in Python, which no file can replay")
+            raise InputError(
+                f"{self.run.name} was trained on data given in Python, which no file can replay",
+                f"{self.run.name} 用 Python 中给出的数据训练，没有文件可以重放",
+            )
         children.train(self.run)
         self.look = _look(self.run)
         self._wake.set()
@@ -148,7 +154,8 @@ class RunView(anywidget.AnyWidget):
 def _look(run: Run) -> dict[str, Any]:
     """What a view shows of a run now."""
     state, status = run.state, run.status
-    look = {"name": run.name, "path": str(run.path), "recipe": run.asked["recipe"], "state": state}
+    asked = {name: run.asked[name] for name in ("recipe", "created")}
+    look = {"name": run.name, "path": str(run.path), **asked, "state": state}
     if children.is_starting(run, status):
         stopping = (run.path / "stop").exists() and status["state"] == "queued"
         return {**look, "state": "stopping" if stopping else "starting"}

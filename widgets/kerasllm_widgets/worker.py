@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 IDLE = 900  # seconds; an imported Keras holds half a gigabyte
+LONGEST = 180.0  # seconds that a try may take to stop
 
 
 def main() -> None:
@@ -35,10 +37,34 @@ def main() -> None:
 
 def train(run: str) -> None:
     """Become the trainer: from here on this is `kerasllm resume RUN`, its words go to the run's log."""
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    _resume(run)
+
+
+def attempt(run: str, folder: str) -> None:
+    """Train until stdin ends: who asked has seen enough, or is gone. Then the run's temporary folder goes too."""
+    stopped = threading.Event()
+
+    def clear() -> None:
+        while os.read(0, 1024):  # past the text layer, whose lock the trainer might want
+            pass
+        (Path(run) / "stop").touch()
+        stopped.wait(LONGEST)
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(0)  # a step may last longer than anybody waits
+
+    threading.Thread(target=clear).start()  # this process ends when it does
+    try:
+        _resume(run)
+    finally:
+        stopped.set()
+
+
+def _resume(run: str) -> None:
     from kerasllm.cli import main
 
-    with (Path(run) / LOG).open("ab") as log, open(os.devnull, "rb") as nothing:
-        os.dup2(nothing.fileno(), 0)
+    with (Path(run) / LOG).open("ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     main(["resume", run])
@@ -58,7 +84,7 @@ def flips(runs: list[str]) -> None:
     flips(runs)
 
 
-JOBS: dict[str, Callable[..., None]] = {"train": train, "answer": answer, "flips": flips}
+JOBS: dict[str, Callable[..., None]] = {"train": train, "try": attempt, "answer": answer, "flips": flips}
 LOG = "log.txt"  # in the run folder: what a trainer started by a view says, tracebacks too
 
 if __name__ == "__main__":

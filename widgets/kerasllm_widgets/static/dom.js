@@ -43,8 +43,9 @@ export function attach(el, box) {
   });
   return () => {
     cancelAnimationFrame(frame);
-    area?.classList.remove("kl-live");
     box.remove();
+    el.classList.remove("kl-widget");
+    if (!area?.querySelector(".kl-widget")) area?.classList.remove("kl-live"); // a panel's other views share the area
   };
 }
 

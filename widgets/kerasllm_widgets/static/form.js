@@ -41,20 +41,21 @@ function render({ model, el }) {
   });
 
   const notice = h("p", { class: "kl-notice", role: "status" });
-  const estimate = h("button", { class: "kl-button", type: "button", onclick: () => act({ do: "estimate" }) }, say("estimate"));
+  const estimate = h("button", { class: "kl-button", type: "button", onclick: () => act({ do: "estimate" }, estimate) }, say("estimate"));
   const guessed = h("span", { class: "kl-quiet", role: "status" });
   const name = h("input", { class: "kl-control kl-name", type: "text", "aria-label": say("name"), value: `${schema.recipe}-1.ipynb`, spellcheck: "false" });
   const save = h("button", { class: "kl-button", type: "button", onclick: () => act({ do: "save", name: name.value.trim() }) }, say("save"));
-  const train = h("button", { class: "kl-button kl-primary", type: "button", onclick: () => act({ do: "train" }) }, say("train"));
+  const train = h("button", { class: "kl-button kl-primary", type: "button", onclick: () => act({ do: "train" }, train) }, say("train"));
   const form = h("form", { class: "kl-box", novalidate: true, "aria-label": schema.recipe, onsubmit: (event) => event.preventDefault() },
     h("header", { class: "kl-head" }, h("strong", {}, schema.recipe), h("span", {}, said(schema.summary))),
     files, groups,
     h("div", { class: "kl-row kl-actions" }, train, estimate, guessed, h("span", { class: "kl-grow" }), name, save),
     notice);
 
-  function act(what) {
+  function act(what, button) {
     flush();
     firstWrong()?.focus();
+    if (button) button.disabled = true; // until Python has answered: a second click would be a second run
     model.send(what);
   }
 
@@ -78,13 +79,13 @@ function render({ model, el }) {
       const { kind = "", words = "" } = model.get("notice");
       const isWrong = Object.keys(mistakes).length > 0;
       notice.dataset.kind = isWrong ? "problem" : kind;
-      notice.textContent = isWrong ? nowhere[0] || say("mistakes") : kind === "saved" ? `${say("saved")} ${words}` : words;
+      notice.textContent = isWrong ? nowhere[0] || say("mistakes") : kind === "saved" ? `${say("saved")} ${words}` : said(words);
     }),
-    follow(model, ["busy"], () => {
+    follow(model, ["busy", "notice", "mistakes"], () => {
       train.disabled = model.get("busy");
       train.title = model.get("busy") ? say("busy") : "";
     }),
-    follow(model, ["busy", "estimate"], () => {
+    follow(model, ["busy", "estimate", "notice", "mistakes"], () => {
       const { state, seconds, steps } = model.get("estimate");
       estimate.disabled = model.get("busy") || state === "trying";
       guessed.textContent = state === "trying" ? say("estimating") : state === "done" ? `${say("estimated")} ${duration(seconds)} (${steps} ${say("steps")})` : "";
@@ -186,7 +187,7 @@ function card(model, ask) {
   const box = h("details", { class: "kl-look" }, h("summary", {}, say("card")), lines);
   const draw = () => {
     const { lines: found, problem } = model.get("card");
-    lines.textContent = found || problem || say("loading");
+    lines.textContent = found || said(problem) || say("loading");
     if (!found && !problem) box.open = false; // what was typed since may have changed it
   };
   box.addEventListener("toggle", () => box.open && !model.get("card").lines && ask());

@@ -1,6 +1,6 @@
 // Playground: ask a run's model. What is typed is sent after a pause; answers to older questions are passed over.
 import { h, follow, attach, later, number, unique } from "./dom.js";
-import { say, language } from "./words.js";
+import { say, said, language } from "./words.js";
 
 const PAUSE = 250; // milliseconds without a key
 const LOOK = 1000; // between two looks whether the run has read its data
@@ -49,7 +49,7 @@ function render({ model, el }) {
 }
 
 function shown(given) {
-  if (given.problem) return [h("p", { class: "kl-problem", role: "alert" }, given.problem)];
+  if (given.problem) return [h("p", { class: "kl-problem", role: "alert" }, said(given.problem))];
   const note = given.source === "checkpoint" ? [h("p", { class: "kl-help" }, say("fromCheckpoint"))] : [];
   if ("text" in given) return [h("div", { class: "kl-written" }, given.text), ...note];
   if (given.numbers) return [...Object.entries(given.numbers).map(([name, value]) => h("p", { class: "kl-number" }, h("span", {}, name), h("b", {}, number(value)))), ...note];

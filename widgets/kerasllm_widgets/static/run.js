@@ -2,6 +2,7 @@
 import { h, follow, attach, number } from "./dom.js";
 import { say, duration, language } from "./words.js";
 import { chart } from "./chart.js";
+import { stopByServer } from "./server.js";
 
 const LIVE = ["queued", "starting", "running", "stopping"];
 const RESUMABLE = ["stopped", "failed", "gone"];
@@ -18,7 +19,13 @@ function render({ model, el }) {
   const left = h("span", { class: "kl-quiet" });
   const problem = h("p", { class: "kl-problem", role: "alert" });
   let isAsked = false; // to stop: said at once, however busy the kernel is
-  const stop = h("button", { class: "kl-button", onclick: () => { isAsked = true; show(); send("stop"); } }, say("stop"));
+  const ask = () => {
+    isAsked = true;
+    show();
+    send("stop");
+    stopByServer(model.get("look")).catch(() => {}); // the kernel is asked too
+  };
+  const stop = h("button", { class: "kl-button", onclick: ask }, say("stop"));
   const resume = h("button", { class: "kl-button", onclick: () => { resume.disabled = true; send("resume"); } }, say("resume"));
   const tryIt = h("button", { class: "kl-button", onclick: () => send("try") }, say("try"));
   const trace = h("pre", { class: "kl-log", tabindex: "0" });

@@ -73,8 +73,9 @@ export function say(word) {
   return WORDS[word] ? WORDS[word][chinese ? 1 : 0] : word;
 }
 
-// A text that Python gives in both languages.
+// A text that Python gives in both languages, or in the one there is.
 export function said(texts) {
+  if (typeof texts === "string") return texts;
   return texts ? texts[language] || texts.en || "" : "";
 }
 
