@@ -21,13 +21,13 @@ from pathlib import Path
 from types import FrameType, MappingProxyType
 from typing import Any
 
-from kerasllm import own_notebook, recipes
+from kerasllm import own_notebook, recipes, session
 from kerasllm.errors import InputError, did_you_mean, needs
 from kerasllm.evaluate import flat
 from kerasllm.kernels import environment, this_interpreter
 from kerasllm.own_notebook import SOURCE, declared, is_notebook, load, reserve_notebook
 from kerasllm.parameters import description
-from kerasllm.recipe import Recipe, replayed
+from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create, files
 from kerasllm.run.folder import ENDED
 from kerasllm.run.process import myself
@@ -104,7 +104,7 @@ def reserve(recipe: str, values: Mapping[str, str], *, runs: str = "", name: str
     if path:
         own = {SOURCE: nbformat.writes(load(path))}
         return create(checked, runs, name, "notebook", notebook=str(path), texts=own)
-    return checked.reserved() or create(checked, runs, name, "notebook")
+    return session.reserved(checked) or create(checked, runs, name, "notebook")
 
 
 def recipe_of(path: Path) -> type[Recipe] | None:
@@ -144,7 +144,7 @@ def execute(run: Run) -> Run:
     if run.state == "completed":
         return run
     if run.state in ("stopped", "failed", "gone"):  # the notebook's training goes on from the checkpoint
-        replayed(run)
+        session.replayed(run)
         (run.path / "stop").unlink(missing_ok=True)
         waiting = {"state": "queued", "heartbeat": time.time(), "before": run.seconds, **myself()}
         files.replace_json(run.path / "status.json", waiting)

@@ -23,6 +23,7 @@ ORDER = [
     ["run"],
     ["kernels"],
     ["own_notebook"],
+    ["session"],
     ["recipe"],
     ["training"],
     ["doctor"],
@@ -32,9 +33,10 @@ ORDER = [
     ["batch"],
     ["cli"],
 ]
-# The run's and the recipe's conveniences are lazy calls upward: inside a function, listed here.
+# The conveniences of run, session and recipe are lazy calls upward: inside a function, listed here.
 UPWARD = {
-    "run": {"own_notebook", "recipe", "recipes", "training"},
+    "run": {"own_notebook", "recipes", "session", "training"},
+    "session": {"training"},
     "recipe": {"training"},
 }
 

@@ -26,11 +26,12 @@ train = App(
 
 
 def _train(recipe: Recipe, runs: str, name: str, json: bool) -> int:
+    from kerasllm import session
     from kerasllm.run import create
 
     recipe = recipe.anchored()
     recipe.fingerprints()  # a missing file is told before a run is made
-    run = recipe.reserved() or create(recipe, runs, name, "cli")
+    run = session.reserved(recipe) or create(recipe, runs, name, "cli")
     return follow(run, run.resume, json)
 
 

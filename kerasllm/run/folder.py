@@ -200,7 +200,7 @@ class Run:
             from kerasllm.own_notebook import execute
 
             return execute(self)
-        from kerasllm.recipe import resume
+        from kerasllm.session import resume
 
         return resume(self)
 

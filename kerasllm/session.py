@@ -1,0 +1,82 @@
+"""A session: the time in which one process trains a run, from the check that it may to its last checkpoint."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kerasllm.errors import InputError
+from kerasllm.run import Run, files
+from kerasllm.run.writer import Writer
+
+if TYPE_CHECKING:
+    from kerasllm.recipe import Recipe
+
+
+def reserved(recipe: Recipe) -> Run | None:
+    """The run that another process reserved for this one (KERASLLM_RUN), while it waits for these parameters."""
+    path = os.environ.get("KERASLLM_RUN")
+    if not path or not (Path(path) / "run.json").exists():
+        return None
+    run = Run(Path(path).absolute())
+    same = run.asked["recipe"] == recipe.name() and run.asked["parameters"] == recipe.model_dump()
+    return run if same and run.status["state"] == "queued" else None
+
+
+def begin(run: Run, fingerprints: dict[str, str], source: Any, callbacks: Sequence[Any]) -> Run:
+    """Train a new run; `source` stands in for the data file, callbacks are Keras'."""
+    with Writer(run) as writer:
+        _train(writer, fingerprints, source, callbacks)
+    return run
+
+
+def resume(run: Run) -> Run:
+    """Go on with a stopped, failed, gone or queued run; a completed one is left as it is."""
+    if run.state == "completed":
+        return run
+    with Writer(run) as writer:
+        if run.state != "completed":  # as another process may have done just now
+            _train(writer, replayed(run))
+    return run
+
+
+def replayed(run: Run) -> dict[str, str]:
+    """The data's fingerprints, once it is sure that going on means the same data on the same backend."""
+    if not run.asked["replayable"]:
+        raise InputError(
+            f"{run.name} was trained on data or callbacks given in Python, which no file can replay; train again"
+        )
+    fingerprints = run.recipe.fingerprints()
+    before = run.sessions[0] if run.sessions else None
+    if before:
+        for name, value in fingerprints.items():
+            if before["data"].get(name) != value:
+                raise InputError(f"{run.recipe.files()[name]} has changed since {run.name} began; start a new run")
+        from kerasllm.training import devices
+
+        backend = devices.backend()
+        if before["backend"] != backend:
+            raise InputError(
+                f"{run.name} began on {before['backend']}, this is {backend}; set KERAS_BACKEND={before['backend']}"
+            )
+    return fingerprints
+
+
+def _train(writer: Writer, fingerprints: dict[str, str], source: Any = None, callbacks: Sequence[Any] = ()) -> None:
+    run = writer.run
+    writer.start()
+    with writer.signals():
+        # Most mistakes are in the data: they are told before the seconds that Keras takes to import.
+        writer.update(phase="reading the data")
+        data = run.recipe.read(source)
+        files.replace_json(run.path / "card.json", data.card)
+        for part in (data.encoder, data.decoder):
+            for name, text in part.files().items():
+                files.replace_text(run.path / name, text)
+        writer.update(phase="loading Keras")
+        from kerasllm.training import fit
+
+        fit.train(run, writer, data, fingerprints, callbacks)
+    run.__dict__.pop("model", None)  # one loaded before this session is another
