@@ -1,0 +1,52 @@
+"""Points and their runs: what is refused before any starts, and what of the user's is never touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kerasllm import batch
+from kerasllm.batch.folder import Batch
+from kerasllm.errors import InputError
+
+
+def made(grid: list[str], seeds: int = 1, source: str = "linear_regression", name: str = "", **fixed: str) -> Batch:
+    """A batch with its runs reserved."""
+    found = batch.Source(source)
+    many = batch.open_batch(found, batch.from_grid(grid, fixed), seeds, name=name)
+    with many.held():
+        batch.reserve_runs(many, found)
+    return many
+
+
+# --- the user's own folders
+
+
+@pytest.mark.parametrize("what", ["a file of theirs", "a folder of theirs", "a file in its place", "a link"])
+def test_a_folder_of_ones_own_in_a_runs_place_is_left_as_it_is(what: str, runs: Path, tmp_path: Path) -> None:
+    place = runs / "mine-2"
+    notes = {
+        "a file of theirs": place / "notes.txt",
+        "a folder of theirs": place / "status.json" / "notes.txt",
+        "a file in its place": place,
+        "a link": tmp_path / "elsewhere" / "status.json",
+    }[what]
+    notes.parent.mkdir(parents=True)
+    notes.write_text("a week's work")
+    if what == "a link":
+        runs.mkdir(exist_ok=True)
+        place.symlink_to(notes.parent)
+    with pytest.raises(InputError, match=r"mine-2 is another folder; choose another --name for the batch$"):
+        made(["epochs=1,2"], name="mine", data="sample:line")
+    assert notes.read_text() == "a week's work"
+    assert not (runs / "mine-1").exists(), "nor is any other run reserved"
+
+
+def test_what_a_killed_making_left_is_made_again(runs: Path) -> None:
+    for name in ("status.json", "source.ipynb", ".new-7-run.json"):
+        (runs / "mine-1").mkdir(parents=True, exist_ok=True)
+        (runs / "mine-1" / name).write_text("{")
+    many = made(["epochs=1,2"], name="mine", data="sample:line")
+    assert [run.state for run in many.runs] == ["queued", "queued"]
+    assert not (runs / "mine-1" / "source.ipynb").exists()
