@@ -8,6 +8,7 @@ import pytest
 
 from kerasllm import batch
 from kerasllm.batch.folder import Batch
+from kerasllm.batch.points import seeded
 from kerasllm.errors import InputError
 
 
@@ -50,3 +51,26 @@ def test_what_a_killed_making_left_is_made_again(runs: Path) -> None:
     many = made(["epochs=1,2"], name="mine", data="sample:line")
     assert [run.state for run in many.runs] == ["queued", "queued"]
     assert not (runs / "mine-1" / "source.ipynb").exists()
+
+
+# --- words
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("epochs=", r'--grid epochs=: it has no value; "" is an empty one'),
+        ("target=a\nb", "--grid target: new-line character seen in unquoted field"),
+    ],
+)
+def test_an_axis_without_values_is_refused_and_not_a_batch_of_nothing(word: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        batch.from_grid([word], {})
+    assert [point.words for point in batch.from_grid(['target=""'], {})] == [{"target": ""}]
+
+
+@pytest.mark.parametrize("seed", ["²", "1.5", "9" * 5000])
+def test_a_seed_that_is_no_whole_number_is_one_line(seed: str) -> None:
+    with pytest.raises(InputError, match="is no whole number$"):
+        seeded([batch.Point({"seed": seed})], 2)
+    assert [point.words["seed"] for point in seeded([batch.Point({"seed": "٣"})], 2)] == ["3", "4"]

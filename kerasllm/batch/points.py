@@ -39,7 +39,12 @@ def from_grid(grid: Sequence[str], fixed: Mapping[str, str]) -> list[Point]:
             raise InputError(f"--grid {word}: write NAME=VALUE,VALUE")
         if name in axes or name in fixed:
             raise InputError(f"{name} is given twice")
-        axes[name] = next(csv.reader([values]), [""])
+        try:
+            axes[name] = next(csv.reader([values]))
+        except csv.Error as error:
+            raise InputError(f"--grid {name}: {error}") from error
+        if not axes[name]:
+            raise InputError(f'--grid {word}: it has no value; "" is an empty one')
     _check_count(math.prod(map(len, axes.values())))
     return [Point({**fixed, **dict(zip(axes, values, strict=True))}) for values in itertools.product(*axes.values())]
 
@@ -70,11 +75,15 @@ def seeded(points: Sequence[Point], seeds: int) -> list[Point]:
     _check_count(len(points) * seeds)
     found = []
     for point in points:
-        first = point.words.get("seed", "0")
-        if seeds > 1 and not first.isdigit():
-            raise InputError(f"{point.place}: seed {first!r} is no whole number".removeprefix(": "))
-        more = range(int(first), int(first) + seeds) if seeds > 1 else ()
-        found += [Point({**point.words, "seed": str(seed)}, point.place) for seed in more] or [point]
+        if seeds == 1:
+            found.append(point)
+            continue
+        word = point.words.get("seed", "0")
+        try:
+            first = int(word)
+        except ValueError:
+            raise InputError(f"{point.place}: seed {word!r} is no whole number".removeprefix(": ")) from None
+        found += [Point({**point.words, "seed": str(seed)}, point.place) for seed in range(first, first + seeds)]
     return found
 
 
