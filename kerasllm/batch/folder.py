@@ -40,7 +40,7 @@ class Batch:
         content: dict[str, Any] = files.read_json(self.path / "batch.json") or {}
         return content
 
-    @property
+    @cached_property
     def points(self) -> list[dict[str, Any]]:
         """The parameters of each point."""
         return [point["parameters"] for point in self.asked["points"]]
@@ -50,7 +50,7 @@ class Batch:
         """The points' runs, in the points' order."""
         return [Run(self.path.parent.parent / point["run"]) for point in self.asked["points"]]
 
-    @property
+    @cached_property
     def varied(self) -> list[str]:
         """The parameters that differ between points, but for the seed."""
         names = dict.fromkeys(name for point in self.points for name in point)
