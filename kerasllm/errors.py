@@ -35,6 +35,12 @@ def did_you_mean(word: str, known: Iterable[str], language: str = "en") -> str:
     return f"; there are: {', '.join(shown)}" + (f" and {rest} more" if rest > 0 else "")
 
 
+def in_one_line(error: BaseException) -> str:
+    """A library's error: its kind, and the first line of what it says, where it says anything."""
+    first = next(iter(str(error).strip().splitlines()), "")
+    return f"{type(error).__name__}: {first[:120]}" if first else type(error).__name__
+
+
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
     """Turn a missing package into the command that installs it."""

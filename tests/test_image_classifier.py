@@ -266,6 +266,33 @@ def test_a_preset_that_does_not_fit_is_one_line(colours: Path, tmp_path: Path) -
 
 
 @slow
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"class_name": "ViTBackbone", "registered_name": "keras_hub>ViTBackbone", "config": {}}, "TypeError: "),
+        ({"model_type": "vit"}, "KeyError: 'image_size'"),
+        (None, "ValueError"),
+    ],
+)
+def test_a_damaged_preset_is_one_line(
+    config: dict[str, Any] | None, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras_hub
+
+    def silent(*words: Any, **options: Any) -> None:
+        raise ValueError
+
+    if config is None:
+        monkeypatch.setattr(keras_hub.models.Backbone, "from_preset", silent)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(InputError) as raised:
+        ImageClassifier(preset=str(tmp_path))._from_preset(16, 2)
+    assert str(raised.value).startswith(f"preset: '{tmp_path}' cannot be loaded: {says}")
+    assert "\n" not in str(raised.value)
+
+
+@slow
 def test_the_listings_plain_blocks_train(colours: Path) -> None:
     run = ImageClassifier(
         data=str(colours), filters=4, depth=2, residual=False, pooling="flatten", units=8, augment=False,

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from kerasllm.errors import InputError, needs
+from kerasllm.errors import InputError, in_one_line, needs
 from kerasllm.presets.architecture import (
     Architecture,
     checked,
@@ -36,6 +36,7 @@ KINDS = {  # activation, epsilon
     "RobertaBackbone": ("gelu", 1e-5),
     "XLMRobertaBackbone": ("gelu", 1e-5),
 }
+DAMAGED = (OSError, ValueError, TypeError, KeyError, AttributeError)  # what KerasHub raises where files are wrong
 EXACT = "exact_tokenizer.json"  # beside KerasHub's own tokenizer.json, which cannot say all
 INNER = {  # our layers' names after block_N -> the parts of KerasHub's TransformerEncoder
     "attention": "_self_attention_layer",
@@ -112,9 +113,8 @@ class KerasHub:
 
         try:
             backbone = keras_hub.models.Backbone.from_preset(str(self.place), dtype="float32")
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"preset: KerasHub cannot load {self.place}: {reason}") from error
+        except DAMAGED as error:
+            raise InputError(f"preset: KerasHub cannot load {self.place}: {in_one_line(error)}") from error
         found = {path: np.asarray(weight) for path, weight in by_path(backbone, depth).items()}
         if self._kind == "BertBackbone":  # one segment: its vector is in every position
             found["positions/embeddings"] += np.asarray(backbone.get_layer("segment_embedding").embeddings)[0]

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kerasllm.errors import InputError, did_you_mean, needs
+from kerasllm.errors import InputError, did_you_mean, in_one_line, needs
 from kerasllm.presets.architecture import read_json
 
 CONFIG = "config.json"
@@ -80,5 +80,4 @@ def _from_kaggle(handle: str, file: str = "") -> Path:
 
 
 def _not_to_be_had(preset: str, error: Exception) -> str:
-    reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-    return f"preset: cannot download {preset} ({type(error).__name__}: {reason[:120]}); {CURE}"
+    return f"preset: cannot download {preset} ({in_one_line(error)}); {CURE}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from kerasllm.errors import InputError
+from kerasllm.errors import InputError, in_one_line
 from kerasllm.parameters import parameter, with_default
 from kerasllm.tasks import Classifier
 
@@ -275,12 +275,12 @@ class ImageClassifier(Classifier):
 
     def _from_preset(self, size: int, classes: int, **head: Any) -> keras.Model:
         from kerasllm.models.image_preset import backbone, image_preset
+        from kerasllm.presets.keras_hub import DAMAGED
 
         try:
             network, converter = backbone(self.preset, dtype=self.policy(), seed=self.seed)
-        except (ValueError, OSError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"preset: {self.preset!r} cannot be loaded: {reason}") from error
+        except DAMAGED as error:
+            raise InputError(f"preset: {self.preset!r} cannot be loaded: {in_one_line(error)}") from error
         shapes = [tuple(tensor.shape[1:]) for tensor in network.inputs]
         if len(shapes) != 1 or len(shapes[0]) != 3:
             raise InputError(f"preset: {self.preset!r} takes no pictures, but {shapes}")
