@@ -282,6 +282,15 @@ def test_an_unknown_name_is_told_the_nearest() -> None:
 
 
 @slow
+def test_a_name_whose_tokenizer_is_not_read_is_refused_before_the_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    kagglehub = pytest.importorskip("kagglehub", reason="the train extra is not installed")
+    monkeypatch.setattr(kagglehub, "model_download", lambda *words: pytest.fail("a download began"))
+    for name in ("roberta_base_en", "xlm_roberta_base_multi"):
+        with pytest.raises(InputError, match=f"^preset: '{name}' is none of BertBackbone or DistilBertBackbone; take"):
+            find(name)
+
+
+@slow
 @pytest.mark.parametrize("preset", ["hf://nobody/nothing", "kaggle://nobody/nothing/keras/none", "bert_base_zh"])
 def test_a_download_that_fails_is_one_line_with_the_cure(
     preset: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

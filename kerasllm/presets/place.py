@@ -10,7 +10,7 @@ from kerasllm.errors import InputError, did_you_mean, in_one_line, needs
 from kerasllm.presets.architecture import read_json
 
 CONFIG = "config.json"
-ENCODERS = ("BertBackbone", "DistilBertBackbone", "RobertaBackbone", "XLMRobertaBackbone")
+ENCODERS = ("BertBackbone", "DistilBertBackbone")  # with WordPiece: KerasHub's other tokenizers are not read here
 
 FILES = ["*.json", "*.safetensors", "vocab.txt", "*.weights.h5", "assets/*"]  # never a pickle
 CURE = "give a directory that holds the files, or preset='' for a small encoder from scratch"
@@ -48,6 +48,10 @@ def _handle(name: str, kinds: tuple[str, ...]) -> str:
 
         import keras_hub  # isort: skip
     known = {name: entry for kind in kinds for name, entry in getattr(keras_hub.models, kind).presets.items()}
+    if name not in known and name in keras_hub.models.Backbone.presets:
+        raise InputError(
+            f"preset: {name!r} is none of {' or '.join(kinds)}; take its Hugging Face directory, or hf://…"
+        )
     if name not in known:
         raise InputError(f"preset: {name!r} is no directory and no preset of KerasHub{did_you_mean(name, known)}")
     return str(known[name]["kaggle_handle"])
