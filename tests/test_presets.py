@@ -329,6 +329,32 @@ def test_a_vocabularys_case_is_told_by_the_tokenizers_config(
     assert find(str(place)).tokenizer().encode(text).tokens == ["[CLS]", *tokens, "[SEP]"]
 
 
+@slow
+@pytest.mark.parametrize(
+    "kind", ["BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "PreTrainedTokenizerFast", None]
+)
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_where_two_files_tell_two_things_ids_are_transformers_own(
+    kind: str | None, lowercase: bool, tmp_path: Path
+) -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    place = directory(tmp_path / "preset")
+    word_piece(VOCABULARY, lowercase=lowercase).save(str(place / "tokenizer.json"))
+    for told in (
+        None,
+        {},
+        {"do_lower_case": False},
+        {"do_lower_case": True, "strip_accents": False},
+        {"tokenize_chinese_chars": False},
+    ):
+        if told is not None:
+            (place / "tokenizer_config.json").write_text(json.dumps(told | ({"tokenizer_class": kind} if kind else {})))
+        theirs = transformers.AutoTokenizer.from_pretrained(place)
+        mine = find(str(place)).tokenizer()
+        for text in (*TEXTS, "GOOD Café 天气真好"):
+            assert mine.encode(text).ids == theirs(text)["input_ids"], told
+
+
 def test_a_stored_padding_and_length_do_not_count(tmp_path: Path) -> None:
     place = directory(tmp_path / "preset")
     stored = word_piece(VOCABULARY, lowercase=True)

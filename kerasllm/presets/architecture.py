@@ -91,16 +91,23 @@ def read_tokenizer(path: Path) -> Tokenizer:
         raise InputError(f"preset: {path} is no tokenizer that can be read: {reason[:120]}") from error
 
 
-def read_vocabulary(path: Path, *, lowercase: Any, strip_accents: Any) -> Tokenizer:
-    """BERT's tokenizer from a file with a token per line, and the settings that a JSON file beside it tells."""
-    for name, value in (("lowercase", lowercase), ("strip_accents", strip_accents)):
+def normalizer(place: Path, *, lowercase: Any, strip_accents: Any, chinese: Any = True) -> Any:
+    """BERT's normalizer by the settings of a preset in `place`; `chinese`: whether its characters are parted."""
+    for name, value in (("lowercase", lowercase), ("strip_accents", strip_accents), ("chinese characters", chinese)):
         if not (isinstance(value, bool) or (name == "strip_accents" and value is None)):
-            raise InputError(f"preset: {path.parent} sets {name} to {value!r}, neither true nor false")
+            raise InputError(f"preset: {place} sets {name} to {value!r}, neither true nor false")
+    return normalizers.BertNormalizer(lowercase=lowercase, strip_accents=strip_accents, handle_chinese_chars=chinese)
+
+
+def read_vocabulary(path: Path, normalizer: Any) -> Tokenizer:
+    """BERT's tokenizer from a file with a token per line."""
     try:
         lines = path.read_text("utf-8").rstrip("\n").split("\n")
     except (OSError, UnicodeDecodeError):
         raise InputError(f"preset: {path} is no text in UTF-8; save it as UTF-8") from None
-    return word_piece(lines, lowercase=lowercase, strip_accents=strip_accents)
+    tokenizer = word_piece(lines, lowercase=True)
+    tokenizer.normalizer = normalizer
+    return tokenizer
 
 
 def fitting(tokenizer: Tokenizer, sizes: Architecture, path: Path) -> Tokenizer:

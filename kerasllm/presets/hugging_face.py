@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
 
 from kerasllm.errors import InputError, did_you_mean
 from kerasllm.presets.architecture import (
@@ -17,6 +17,7 @@ from kerasllm.presets.architecture import (
     checked,
     count,
     fitting,
+    normalizer,
     read_json,
     read_tokenizer,
     read_vocabulary,
@@ -26,6 +27,9 @@ from kerasllm.presets.architecture import (
 # The first position of RoBERTa's kind is the one after the padding's id.
 SHIFTED = {"roberta", "xlm-roberta", "camembert"}
 KINDS = {"bert", *SHIFTED}
+# Tokenizers that transformers makes anew, with the settings of tokenizer_config.json or their defaults, whatever the
+# normalizer of tokenizer.json is. None: it is told nowhere.
+REMADE = (None, "BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "DistilBertTokenizerFast")
 ACTIVATIONS = {
     "gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu", "silu": "silu",
     "swish": "silu",
@@ -40,7 +44,7 @@ class HuggingFace:
         self.place = place
         self._path = place / "config.json"
         self._config = read_json(self._path)
-        kind = setting(self._config, "model_type", self._path)
+        self._kind = kind = setting(self._config, "model_type", self._path)
         if kind not in sorted(KINDS):
             raise InputError(f"preset: {place} holds a model of type {kind!r}, not one of {', '.join(sorted(KINDS))}")
         if self._config.get("position_embedding_type", "absolute") != "absolute":
@@ -76,12 +80,24 @@ class HuggingFace:
         return checked(sizes, self._path)
 
     def tokenizer(self) -> Tokenizer:
-        """From tokenizer.json, else from vocab.txt with the case that tokenizer_config.json tells."""
+        """From tokenizer.json, else from vocab.txt; a BERT's case and accents are those that its settings tell."""
+        settings = self.place / "tokenizer_config.json"
+        told = read_json(settings) if settings.exists() else {}
+        cleaned = partial(
+            normalizer,
+            self.place,
+            lowercase=told.get("do_lower_case", True),
+            strip_accents=told.get("strip_accents"),
+            chinese=told.get("tokenize_chinese_chars", True),
+        )
         path = self.place / "tokenizer.json"
         if path.exists():
             tokenizer = read_tokenizer(path)
             tokenizer.no_truncation()
             tokenizer.no_padding()
+            is_berts = self._kind == "bert" and isinstance(tokenizer.normalizer, normalizers.BertNormalizer)
+            if is_berts and told.get("tokenizer_class") in REMADE:
+                tokenizer.normalizer = cleaned()
             return fitting(tokenizer, self.architecture, path)
         path = self.place / "vocab.txt"
         if not path.exists():
@@ -89,12 +105,7 @@ class HuggingFace:
                 f"preset: {self.place} has neither tokenizer.json nor vocab.txt; in Python: "
                 "transformers.AutoTokenizer.from_pretrained(it).save_pretrained(it) writes tokenizer.json"
             )
-        settings = self.place / "tokenizer_config.json"
-        told = read_json(settings) if settings.exists() else {}
-        tokenizer = read_vocabulary(
-            path, lowercase=told.get("do_lower_case", True), strip_accents=told.get("strip_accents")
-        )
-        return fitting(tokenizer, self.architecture, path)
+        return fitting(read_vocabulary(path, cleaned()), self.architecture, path)
 
     def weights(self, depth: int) -> dict[str, np.ndarray]:
         """Read from the safetensors; a missing or misshapen array raises InputError."""

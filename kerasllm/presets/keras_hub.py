@@ -24,6 +24,7 @@ from kerasllm.presets.architecture import (
     checked,
     count,
     fitting,
+    normalizer,
     read_json,
     read_tokenizer,
     read_vocabulary,
@@ -99,10 +100,10 @@ class KerasHub:
         told = read_json(settings).get("config", {})
         if not isinstance(told, dict):
             raise InputError(f"preset: {settings}, config: {told!r} is no JSON object")
-        tokenizer = read_vocabulary(
-            path, lowercase=told.get("lowercase", False), strip_accents=told.get("strip_accents", False)
+        cleaned = normalizer(
+            self.place, lowercase=told.get("lowercase", False), strip_accents=told.get("strip_accents", False)
         )
-        return fitting(tokenizer, self.architecture, path)
+        return fitting(read_vocabulary(path, cleaned), self.architecture, path)
 
     def weights(self, depth: int) -> dict[str, np.ndarray]:
         """Read by KerasHub's own loader."""
