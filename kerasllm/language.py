@@ -10,7 +10,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from kerasllm.errors import InputError
 from kerasllm.parameters import one_line, parameter
@@ -122,7 +122,24 @@ class LanguageModel(Recipe):
         "每次读写的单位；bpe：常见的词片",
         group="network",
     )
+    device: Literal["auto", "cpu", "gpu"] = parameter(
+        "auto",
+        "where it trains; one GPU at most: a text's windows follow one another and cannot be shared",
+        "训练所用的设备；最多一块 GPU：文本的各个窗口前后相接，无法分担",
+        group="computing",
+        advanced=True,
+    )
     vocabulary_size: int = parameter(4096, "tokens of bpe", "bpe 的词元数", group="network", ge=2, le=1_000_000)
+
+    @field_validator("device", mode="before")
+    @classmethod
+    def _one_device(cls, value: Any) -> Any:
+        if value == "gpus":
+            raise InputError(
+                "a text's windows follow one another and cannot be shared among GPUs; device=gpu",
+                "文本的各个窗口前后相接，不能由多块 GPU 分担；请设 device=gpu",
+            )
+        return value
 
     @abstractmethod
     def stepping(self, model: keras.Model) -> keras.Model:

@@ -12,6 +12,7 @@ from kerasllm.batch.folder import Batch
 from kerasllm.batch.points import seeded
 from kerasllm.data import Data
 from kerasllm.errors import InputError
+from kerasllm.parameters import description
 from kerasllm.recipes.lstm_text import LstmText
 from tests.test_presets import directory
 
@@ -154,3 +155,10 @@ def test_what_cannot_change_is_not_looked_for_at_every_row(runs: Path) -> None:
     many = batch.open_batch(batch.Source("linear_regression"), batch.from_grid(["epochs=1,2"], {}), 1)
     assert many.points is many.points
     assert many.varied is many.varied
+
+
+def test_a_text_is_not_shared_among_gpus(runs: Path) -> None:
+    with pytest.raises(InputError, match=r"^device: 'gpus' a text's windows follow one another and cannot be shared"):
+        made(["device=cpu,gpus"], source="lstm_text")
+    assert "gpus" not in description(LstmText.model_fields["device"])
+    assert not runs.exists()

@@ -6,8 +6,6 @@ import keras
 import numpy as np
 
 from kerasllm.data import Examples
-from kerasllm.errors import InputError
-from kerasllm.training import devices
 
 
 class Streams(keras.utils.PyDataset):
@@ -21,8 +19,6 @@ class Streams(keras.utils.PyDataset):
     def __init__(self, examples: Examples, streams: int, window: int, seed: int | None = None) -> None:
         """By `seed`, each epoch has the texts in another order, and cut at other places; None keeps both."""
         super().__init__()
-        if devices.parts() > 1:
-            raise InputError("device: a text's windows follow one another and cannot be shared among GPUs; device=gpu")
         self.texts = examples.inputs["ids"]
         self._seed = seed
         length = sum(map(len, self.texts))
