@@ -11,10 +11,13 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from kerasllm import spoken
 
 PACKAGES = (
     "kerasllm", "keras", "keras-hub", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn",
@@ -136,9 +139,14 @@ def _version(name: str) -> str:
         return "" if find_spec(name.replace("-", "_")) is None else "?"
 
 
-if __name__ == "__main__":  # also where the command line's own packages are missing
+def main(words: Sequence[str] = ()) -> int:
+    """`python -m kerasllm.doctor`: also where the command line's own packages are missing."""
     findings = examine()
-    print("\n".join(lines(findings)))
-    if "--json" in sys.argv:
+    print("\n".join(lines(findings, spoken.language())))
+    if "--json" in words:
         print(json.dumps(findings, ensure_ascii=False))
-    sys.exit(0 if findings["can_train"] else 1)
+    return 0 if findings["can_train"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

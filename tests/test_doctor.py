@@ -47,6 +47,16 @@ def test_what_is_missing_is_told_with_its_cure_in_two_languages(findings: dict[s
     assert ("一切就绪" in doctor.lines(findings, "zh")) == (cure is None)
 
 
+@pytest.mark.parametrize(("language", "says"), [("zh_CN.UTF-8", "一切就绪"), ("en_GB.UTF-8", "all is well")])
+def test_the_module_speaks_the_persons_language(
+    language: str, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "examine", lambda: found(advice=[], can_train=True))
+    monkeypatch.setenv("LC_ALL", language)
+    assert doctor.main() == 0
+    assert says in capsys.readouterr().out
+
+
 def test_a_backend_that_is_asked_for_and_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     ((english, _),) = doctor.advice(found(packages={"jax": ""}, backend="", error="x"))

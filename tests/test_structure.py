@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "kerasllm"
 # Each room may import the rooms before it, and itself.
 ORDER = [
-    ["errors", "parameters"],
+    ["errors", "parameters", "spoken"],
     ["backend"],
     ["encoders"],
     ["data", "models", "presets"],

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import locale
-import os
 from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
 from kerasllm.errors import InputError
-
-
-def language() -> str:
-    """ "zh" where the environment speaks Chinese, else "en"."""
-    spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG")
-    return "zh" if (spoken or locale.getlocale()[0] or "").lower().startswith(("zh", "chinese")) else "en"
+from kerasllm.spoken import language
 
 
 def said(english: str, chinese: str) -> str:
