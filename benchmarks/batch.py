@@ -8,12 +8,14 @@ worker's runs, less what the cells themselves took, beside papermill alone in on
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -49,7 +51,7 @@ def main(count: int, workers: int) -> None:
     ended = {int(end.stem) for end in folder.glob("*.end")}
     said = {number for number, state in states.items() if state == "completed"}
     designed = {number for number in range(count) if number % 10 != 7}
-    costs = _costs(runs)
+    costs = between_ends([(run.status["pid"], run.status["heartbeat"]) for run in runs])
     found: dict[str, Any] = {
         "notebooks": count,
         "workers": workers,
@@ -78,17 +80,12 @@ def _alone(folder: Path) -> float:
     return float(done.stdout.split()[-1])
 
 
-def _costs(runs: list[Any]) -> list[float]:
-    """Seconds between the ends of two runs of one worker, which is all that a trivial run takes."""
+def between_ends(ends: Sequence[tuple[int, float]]) -> list[float]:
+    """Seconds between the ends of two runs of one worker, which is all that a run takes; `ends` are (worker, time)."""
     by_worker: dict[int, list[float]] = {}
-    for run in runs:
-        status = run.status
-        by_worker.setdefault(status["pid"], []).append(status["heartbeat"])
-    return [
-        later - before
-        for ends in by_worker.values()
-        for before, later in zip(sorted(ends)[:-1], sorted(ends)[1:], strict=True)
-    ]
+    for worker, end in ends:
+        by_worker.setdefault(worker, []).append(end)
+    return [later - before for times in by_worker.values() for before, later in itertools.pairwise(sorted(times))]
 
 
 if __name__ == "__main__":

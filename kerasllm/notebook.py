@@ -31,6 +31,7 @@ from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create, files
 from kerasllm.run.folder import ENDED
 from kerasllm.run.process import myself
+from kerasllm.spare_kernel import Spare
 
 USERS = ("InputError", "DivergedError", "OSError", "PermissionError")  # a cell's errors; the last: a full disk
 INJECTED = "# Parameters\n"  # how papermill begins the cell it injects
@@ -130,11 +131,12 @@ def from_notebook(recipe: type[Recipe], path: Path, given: Mapping[str, Any]) ->
     return recipe(**{**values, **beside})
 
 
-def execute(run: Run) -> Run:
+def execute(run: Run, spare: Spare | None = None) -> Run:
     """Execute a reserved run's notebook into the run's folder. The first Ctrl-C stops the run.
 
     It is the recipe's, or the one that lies in the run's folder since it was reserved (source.ipynb). A cell that
-    fails raises InputError where the cause is the user's, else RuntimeError with its traceback.
+    fails raises InputError where the cause is the user's, else RuntimeError with its traceback. A process that executes
+    many keeps a `spare` kernel.
     """
     if not run.asked["recipe"]:
         return own_notebook.execute(run)
@@ -158,11 +160,13 @@ def execute(run: Run) -> Run:
     own, target = run.path / SOURCE, run.path / "notebook.ipynb"
     source = own if own.exists() else template(recipe.name())
     # Drawn anew: a default that has drifted would make the notebook train another run than this one.
-    nbformat.write(draw(recipe, nbformat.read(source, as_version=4) if source else None), target)
+    drawn = draw(recipe, nbformat.read(source, as_version=4) if source else None)
+    nbformat.write(drawn, target)
+    engine = spare.engine() if spare and _may_find_keras(drawn, recipe) else {}
     path = str(target).replace("{", "{{").replace("}", "}}")  # papermill fills parameters into a path's braces
     try:
         with this_interpreter() as kernel, environment(KERASLLM_RUN=str(run.path)), _interrupts(run):
-            papermill.execute_notebook(path, path, given, kernel_name=kernel, progress_bar=False)
+            papermill.execute_notebook(path, path, given, kernel_name=kernel, progress_bar=False, **engine)
     except papermill.PapermillExecutionError as error:
         if run.state not in ENDED:  # the trainer tells its own end
             _fail(run, f"notebook: {error.ename}: {error.evalue}")
@@ -173,6 +177,21 @@ def execute(run: Run) -> Run:
         if run.status["state"] == "queued":
             _fail(run, "the notebook ended before the training began")
     return run
+
+
+def _may_find_keras(notebook: Any, recipe: type[Recipe]) -> bool:
+    """Whether a notebook may begin with Keras imported: its code up to the training is the recipe's own.
+
+    Other code may choose a backend, or set what is read but once.
+    """
+    path = template(recipe.name())
+    return _before_training(notebook) == _before_training(load(path) if path else _first(recipe))
+
+
+def _before_training(notebook: Any) -> list[str]:
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    last = next((place for place, cell in enumerate(code) if ".train(" in cell.source), len(code))
+    return [cell.source for cell in code[: last + 1] if "parameters" not in cell.metadata.get("tags", [])]
 
 
 def _fail(run: Run, message: str) -> None:

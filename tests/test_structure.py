@@ -29,6 +29,7 @@ ORDER = [
     ["doctor"],
     ["tasks", "language"],
     ["recipes"],
+    ["spare_kernel"],
     ["notebook"],
     ["batch"],
     ["cli"],
