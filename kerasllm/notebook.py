@@ -24,6 +24,7 @@ from typing import Any
 from kerasllm import own_notebook, recipes, session
 from kerasllm.errors import InputError, did_you_mean, needs
 from kerasllm.evaluate import flat
+from kerasllm.forked_kernel import Kernels
 from kerasllm.kernels import environment, this_interpreter
 from kerasllm.own_notebook import SOURCE, declared, is_notebook, load, reserve_notebook
 from kerasllm.parameters import description
@@ -31,7 +32,6 @@ from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create, files
 from kerasllm.run.folder import ENDED
 from kerasllm.run.process import myself
-from kerasllm.spare_kernel import Spare
 
 USERS = ("InputError", "DivergedError", "OSError", "PermissionError")  # a cell's errors; the last: a full disk
 INJECTED = "# Parameters\n"  # how papermill begins the cell it injects
@@ -131,12 +131,12 @@ def from_notebook(recipe: type[Recipe], path: Path, given: Mapping[str, Any]) ->
     return recipe(**{**values, **beside})
 
 
-def execute(run: Run, spare: Spare | None = None) -> Run:
+def execute(run: Run, kernels: Kernels | None = None) -> Run:
     """Execute a reserved run's notebook into the run's folder. The first Ctrl-C stops the run.
 
     It is the recipe's, or the one that lies in the run's folder since it was reserved (source.ipynb). A cell that
     fails raises InputError where the cause is the user's, else RuntimeError with its traceback. A process that executes
-    many keeps a `spare` kernel.
+    many has `kernels` that need not import Keras.
     """
     if not run.asked["recipe"]:
         return own_notebook.execute(run)
@@ -162,7 +162,7 @@ def execute(run: Run, spare: Spare | None = None) -> Run:
     # Drawn anew: a default that has drifted would make the notebook train another run than this one.
     drawn = draw(recipe, nbformat.read(source, as_version=4) if source else None)
     nbformat.write(drawn, target)
-    engine = spare.engine() if spare and _may_find_keras(drawn, recipe) else {}
+    engine = kernels.engine() if kernels and _may_find_keras(drawn, recipe) else {}
     path = str(target).replace("{", "{{").replace("}", "}}")  # papermill fills parameters into a path's braces
     try:
         with this_interpreter() as kernel, environment(KERASLLM_RUN=str(run.path)), _interrupts(run):

@@ -29,7 +29,7 @@ ORDER = [
     ["doctor"],
     ["tasks", "language"],
     ["recipes"],
-    ["spare_kernel"],
+    ["forked_kernel"],
     ["notebook"],
     ["batch"],
     ["cli"],

@@ -21,10 +21,10 @@ from typing import IO, Any
 import filelock
 
 from kerasllm.errors import InputError
+from kerasllm.forked_kernel import Kernels
 from kerasllm.notebook import execute
 from kerasllm.run import Run
 from kerasllm.run.folder import ENDED
-from kerasllm.spare_kernel import Spare
 
 GRACE = 20.0  # seconds a run may take to stop, when the batch's process is gone
 # The machine's doing, not the run's: worth a second try (papermill issue 511).
@@ -38,12 +38,12 @@ def main(lock: str) -> None:
     with filelock.FileLock(lock):
         tasks: queue.Queue[Run | None] = queue.Queue()
         threading.Thread(target=_listen, args=(tasks,), daemon=True).start()
-        spare = Spare()
+        kernels = Kernels()
         try:
             while (run := tasks.get()) is not None:
-                _answer(answers, _work(run, spare))
+                _answer(answers, _work(run, kernels))
         finally:
-            spare.end()
+            kernels.end()
 
 
 def _listen(tasks: queue.Queue[Run | None]) -> None:
@@ -65,12 +65,12 @@ def _answer(answers: IO[str], content: dict[str, Any]) -> None:
         answers.flush()
 
 
-def _work(run: Run, spare: Spare) -> dict[str, Any]:
+def _work(run: Run, kernels: Kernels) -> dict[str, Any]:
     """Work on one run to its end; whatever goes wrong is told, and the worker lives on."""
     error = ""
     try:
         if run.asked.get("notebook"):
-            execute(run, spare)
+            execute(run, kernels)
         else:
             run.resume()
     except (InputError, KeyboardInterrupt) as fault:
