@@ -113,7 +113,7 @@ def _engine() -> Any:
 
         async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
             """Fork, or start a process."""
-            found = self.kernels.fork(cmd, kwargs["env"])
+            found: Any = self.kernels.fork(cmd, kwargs["env"])
             if found is None:
                 return await super().launch_kernel(cmd, **kwargs)
             self.process, self.pid, self.pgid = found, found.pid, found.pid
