@@ -15,7 +15,7 @@ import pytest
 from kerasllm.cli import main
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files
-from tests.test_cli import Answer, end, one_line, start, users
+from tests.cli.commands import Answer, end, one_line, start, users
 
 slow = pytest.mark.slow
 Train = Callable[..., str]
