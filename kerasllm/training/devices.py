@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 
+from kerasllm import doctor
 from kerasllm.errors import InputError
 
 PACKAGES = ("kerasllm", "keras", "tensorflow", "jax", "torch", "numpy", "tokenizers")
@@ -220,6 +221,12 @@ def change(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         f"{name} {_plain(old)} -> {_plain(new)}" for name, old, new in pairs if None not in (old, new) and old != new
     ]
     return f"not as when it began ({'; '.join(told)}): the weights may differ from an unbroken run's" if told else ""
+
+
+def unused(device: str, session: Mapping[str, Any]) -> str:
+    """One line about a card that "auto" left alone, since the backend cannot use it; "" where there is none."""
+    left = device == "auto" and session["device"] == "cpu" and doctor.cards()
+    return doctor.no_cuda(session["backend"])[0] if left else ""
 
 
 def _plain(value: Any) -> str:
