@@ -19,7 +19,7 @@ pytest.importorskip("keras", reason="the train extra is not installed")
 
 from kerasllm.training import devices  # noqa: E402
 
-ANSWER = "import sys, json, kerasllm; rows = json.load(sys.stdin); print(json.dumps(kerasllm.open(sys.argv[1]).predict(rows)))"
+ANSWER = "import sys, json, kerasllm; print(json.dumps(kerasllm.open(sys.argv[1]).predict(json.load(sys.stdin))))"
 
 
 @pytest.fixture(autouse=True)
