@@ -84,6 +84,12 @@ class Route(APIHandler):
         """ "zh" or "en", as the browser asks."""
         return "zh" if self.get_query_argument("language", "en").startswith("zh") else "en"
 
+    @property
+    def data(self) -> Path | None:
+        """The file or folder that the browser asks about, if it does."""
+        path = self.get_query_argument("data", "")
+        return paths.below(self.context.root, path) if path else None
+
     def body(self, **kinds: type) -> list[Any]:
         """The JSON body's fields of these names and types; 400 for another body."""
         content = self.get_json_body()
@@ -93,13 +99,15 @@ class Route(APIHandler):
 
 
 class Recipes(Route):
-    """The recipes, for the launcher's cards."""
+    """The recipes, for the launcher's cards and for the file or folder at `data`."""
 
     @authenticated
     @authorized
     async def get(self) -> None:
-        """Name and summary of each."""
+        """Name and summary of each that takes such data."""
         found = [recipes.find(name) for name in recipes.names()]
+        if self.data:
+            found = [recipe for recipe in found if forms.kind(self.data) in recipe.takes]
         shown = [{"name": one.name(), "summary": one.summary(self.language)} for one in found]
         self.finish({"recipes": shown, "version": __version__})
 
@@ -111,10 +119,14 @@ class Schema(Route):
     @authorized
     @_told
     async def get(self, name: str) -> None:
-        """Its parameters as JSON schema."""
+        """Its parameters as JSON schema, and its values for the file or folder at `data`."""
         if name not in recipes.names():
             raise HTTPError(404)
-        self.finish({"recipe": name, "schema": schema(recipes.find(name), self.language)})
+        recipe, data = recipes.find(name), self.data
+        if data:
+            self.finish(await asyncio.to_thread(forms.form_for, recipe, data, self.language))
+        else:
+            self.finish({"recipe": name, "schema": schema(recipe, self.language), "values": {}})
 
 
 class Notebooks(Route):
