@@ -97,7 +97,9 @@ export const runs: JupyterFrontEndPlugin<void> = {
       const actions = [
         { label: trans.__('Open view'), callback: () => void commands.execute('kerasllm:open-runs', { names: [row.name] }) }
       ];
-      if (row.state === 'completed') {
+      if (row.state === 'completed' && row.message) {
+        Notification.warning(trans.__('%1 is completed, but: %2', row.name, row.message), { actions, autoClose: false });
+      } else if (row.state === 'completed') {
         Notification.success(trans.__('%1 is completed.', row.name), { actions, autoClose: SHOWN });
       } else if (row.state === 'stopped') {
         Notification.info(trans.__('%1 has stopped.', row.name), { actions, autoClose: SHOWN });

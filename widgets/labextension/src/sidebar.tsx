@@ -182,5 +182,8 @@ function detail(row: Row, trans: TranslationBundle): string {
         : phaseWord(row.phase, trans);
     return [place, row.eta === null ? '' : trans.__('%1 left', duration(row.eta, trans))].filter(Boolean).join(', ');
   }
+  if (row.state === 'completed' && row.phase) {
+    return phaseWord(row.phase, trans); // a notebook goes on after its training
+  }
   return row.score ? `${row.score.name} ${short(row.score.value)}` : row.recipe;
 }
