@@ -40,6 +40,7 @@ class Declared:
     kind: str
     default: Any  # None, too, where it is no literal
     help: str
+    is_computed: bool = False  # what its default is, only the notebook's code knows
 
 
 def is_notebook(source: str) -> bool:
@@ -86,7 +87,8 @@ def _declared(notebook: Any, name: str) -> dict[str, Declared]:
                 default = _literal(node.value)
                 kind = ast.unparse(node.annotation) if isinstance(node, ast.AnnAssign) else type(default).__name__
                 note = notes.get(node.end_lineno or 0, "")
-                found[target.id] = Declared(target.id, kind if kind in SIMPLE else "", default, note)
+                is_computed = default is None and not isinstance(node.value, ast.Constant)
+                found[target.id] = Declared(target.id, kind if kind in SIMPLE else "", default, note, is_computed)
     return found
 
 

@@ -269,10 +269,10 @@ def test_a_recipes_notebook_names_no_file_outside_the_root(runs: Path, tmp_path:
 def test_a_computed_default_is_an_empty_field(tmp_path: Path) -> None:
     from kerasllm_widgets.server.notebooks import form
 
-    path = own_notebook(tmp_path / "own.ipynb", 'n: int = 60 * 60\nname: str = "x"\nanything = None')
+    path = own_notebook(tmp_path / "own.ipynb", 'n: int = 60 * 60\nm = 60 * 60\nname: str = "x"\nanything = None')
     drawn = form(path, "en")["schema"]["properties"]
     assert {name: one.get("default", "empty") for name, one in drawn.items()} == {
-        "n": "empty", "name": "x", "anything": "None",
+        "n": "empty", "m": "empty", "name": "x", "anything": "None",
     }  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def _property(parameter: Declared) -> dict[str, Any]:
     return {
         "type": TYPES[parameter.kind],
         "title": parameter.name,
-        **(_default(parameter) if parameter.kind else {"default": repr(parameter.default)}),
+        **(_default(parameter) if parameter.kind or parameter.is_computed else {"default": repr(parameter.default)}),
         "description": parameter.help,
         "group": "parameters",
         "advanced": False,
