@@ -152,18 +152,18 @@ function Curves({ runs, axis }: { runs: Details[]; axis: string }): JSX.Element 
   return (
     <div className="kerasllm-charts">
       {titles.map(title => (
-        <Chart key={title} title={title} axis={axis} series={runs.flatMap(run => lines(run, title, runs.length > 1))} />
+        <Chart key={title} title={title} axis={axis} series={runs.flatMap((run, place) => lines(run, place, title, runs.length > 1))} />
       ))}
     </div>
   );
 }
 
-function lines(run: Details, title: string, isNamed: boolean): Series[] {
+function lines(run: Details, place: number, title: string, isNamed: boolean): Series[] {
   const { train, validation } = run.curve[title] ?? {};
   const own = isNamed ? `${run.name} ` : '';
   return [
-    { name: `${own}${title}`, points: pairs(train) },
-    { name: `${own}val_${title}`, points: pairs(validation) }
+    { name: `${own}${title}`, points: pairs(train), run: place, isValidation: false },
+    { name: `${own}val_${title}`, points: pairs(validation), run: place, isValidation: true }
   ];
 }
 
