@@ -17,6 +17,7 @@ from tornado.web import HTTPError, authenticated
 
 from kerasllm import __version__, recipes
 from kerasllm.errors import InputError
+from kerasllm.evaluate import flat
 from kerasllm.parameters import schema
 from kerasllm.run import Run
 from kerasllm_widgets.server import forms, paths
@@ -218,12 +219,16 @@ class One(Route):
             "created": run.asked["created"],
             "state": self.context.state(run),
             "status": run.status,
-            "scores": run.scores,
+            "split": run.report.get("split", ""),
+            "splits": {name: flat(scores) for name, scores in run.report.get("splits", {}).items()},
             "curve": self.context.curves.drawn(run),
             "warnings": run.card.get("warnings", []),
             "notebook": self._below(run.path / "notebook.ipynb"),
             "log": self._below(run.path / LOG),
-            "figures": [self._below(figure) for figure in sorted(run.path.glob("figures/*.png"))],
+            "figures": [
+                {"path": self._below(figure), "changed": figure.stat().st_mtime}
+                for figure in sorted(run.path.glob("figures/*.png"))
+            ],
         }
 
     def _below(self, file: Path) -> str | None:
