@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kerasllm_widgets.server.forms import Filled, form_for, kind, reserve_training
+from kerasllm_widgets.server.forms import Elsewhere, Filled, form_for, kind, reserve_training
 from tornado.web import HTTPError
 
 from kerasllm import recipes
 from kerasllm.errors import InputError
 from kerasllm.recipe import Recipe
+from kerasllm.run import create, files
+from tests.lab.server import Server
 
 MESSAGES = "id,message,intent\n" + "".join(
     f"{n},where is my parcel {n}?,{'ask' if n % 2 else 'tell'}\n" for n in range(9)
@@ -96,3 +98,57 @@ def test_data_of_another_kind_is_refused(recipe: str, data: str, root: Path, run
     with pytest.raises((InputError, HTTPError)):
         reserve(recipe, {"data": data}, root, runs)
     assert not runs.exists()
+
+
+@pytest.mark.parametrize("missing", ["{root}/../elsewhere", "{root}/../nowhere", "../elsewhere", "../nowhere"])
+def test_a_folder_outside_the_root_is_told_from_none_by_nothing(missing: str, root: Path, runs: Path) -> None:
+    (root.parent / "elsewhere").mkdir()
+    with pytest.raises(Elsewhere) as refused:
+        reserve("bert_classifier", {"preset": missing.format(root=root)}, root, runs)
+    assert (refused.value.status_code, refused.value.log_message) == (
+        404,
+        "preset: no such file below the folder that Jupyter serves, and no preset's name",
+    )
+
+
+def test_a_wrong_value_is_told_in_chinese_too(root: Path, runs: Path) -> None:
+    with pytest.raises(InputError, match="epochs: 0 should be") as refused:
+        reserve("linear_regression", {"epochs": 0}, root, runs)
+    assert refused.value.zh == "epochs：必须大于或等于 1"
+
+
+@pytest.mark.slow
+def test_a_browser_gets_the_forms_of_a_file_its_refusals_and_a_runs_splits(tmp_path: Path) -> None:
+    with Server(tmp_path) as server:
+        (server.root / "messages.csv").write_text(MESSAGES)
+        (server.root / "pictures").mkdir()
+
+        def ask(path: str) -> Any:
+            return server.ask("GET", f"/kerasllm/{path}")[1]
+
+        assert [one["name"] for one in ask("recipes?data=pictures")["recipes"]] == ["image_classifier"]
+        assert len(ask("recipes")["recipes"]) == len(recipes.names())
+        form = ask("recipes/text_classifier?data=messages.csv&language=zh_CN")
+        assert form["values"]["text"] == "message"
+        assert server.ask("GET", "/kerasllm/recipes/text_classifier?data=../secret")[0] == 404
+
+        def refusal(values: dict[str, Any], language: str) -> tuple[int, str]:
+            asked = {"source": "text_classifier", "values": values, "folder": ""}
+            status, content, _ = server.ask("POST", f"/kerasllm/runs?language={language}", asked)
+            return status, content["message"]
+
+        wrong = {"data": "messages.csv", "text": "mesage"}
+        assert refusal(wrong, "en") == (400, "text: the file has no column 'mesage'; did you mean 'message'?")
+        assert refusal(wrong, "zh_CN") == (400, "text：文件没有 'mesage' 这一列；是否指 'message'？")
+        assert refusal({"data": "gone.csv"}, "zh_CN") == (404, "data：Jupyter 所服务的文件夹下没有这个文件")
+
+        run = create(recipes.find("linear_regression")(), server.runs, "mine")
+        splits = {name: {"main": "rmse", "rmse": 1.0, "per_class": {}} for name in ("train", "test")}
+        files.replace_json(run.path / "scores.json", {"split": "test", "splits": splits})
+        (run.path / "figures").mkdir()
+        (run.path / "figures" / "confusion_matrix.png").write_bytes(b"")
+        shown = ask("runs/mine")
+        assert (shown["split"], shown["splits"]["train"]) == ("test", {"main": "rmse", "rmse": 1.0})
+        (figure,) = shown["figures"]
+        assert figure["path"] == "runs/mine/figures/confusion_matrix.png"
+        assert figure["changed"] == (run.path / "figures" / "confusion_matrix.png").stat().st_mtime

@@ -17,10 +17,19 @@ from kerasllm.errors import InputError
 from kerasllm.parameters import drawing, schema
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create
-from kerasllm_widgets.form import places
+from kerasllm_widgets.form import mistakes, places
 from kerasllm_widgets.server import paths
 
 PRESET = re.compile(r"([a-z]+://)?\w[\w.@-]*(/\w[\w.@-]*)*")  # a name, or hf://user/model
+
+
+class Elsewhere(HTTPError):
+    """404 for a file outside the root as for none at all, in the same words."""
+
+    def __init__(self, name: str, is_preset: bool):
+        more = (", and no preset's name", "，也没有这个名称的预置模型") if is_preset else ("", "")
+        super().__init__(404, f"{name}: no such file below the folder that Jupyter serves{more[0]}")
+        self.zh = f"{name}：Jupyter 所服务的文件夹下没有这个文件{more[1]}"
 
 
 @dataclass(frozen=True)
@@ -72,19 +81,29 @@ def reserve_training(root: Path, runs: Path, recipe: type[Recipe], filled: Fille
 def anchored(root: Path, recipe: type[Recipe], filled: Filled) -> dict[str, Any]:
     """The values with absolute paths of files and presets' folders, all below the root; their columns are there."""
     values, folder = dict(filled.values), paths.below(root, filled.folder)
-    made = recipe(**values)
-    files = made.files(folder)
+    made = _made(recipe, values)
+    files, presets = made.files(folder), made.named("preset")
     for name, value in files.items():
         if not value.startswith("sample:"):
             try:
                 values[name] = str(paths.below(root, os.path.relpath(folder / value, root).replace(os.sep, "/")))
             except HTTPError:
-                raise HTTPError(404, f"{name}: no such file below the folder that Jupyter serves") from None
-    for name, value in made.named("preset").items():
+                raise Elsewhere(name, name in presets) from None
+    for name, value in presets.items():
         if name not in files and not PRESET.fullmatch(value):  # a path, which the child would open from elsewhere
-            raise HTTPError(404, f"{name}: no such file below the folder that Jupyter serves, and no preset's name")
+            raise Elsewhere(name, is_preset=True)
     _check_columns(recipe, {**made.model_dump(), **values})
     return values
+
+
+def _made(recipe: type[Recipe], values: Mapping[str, Any]) -> Recipe:
+    """The recipe with these values; what is wrong with them is told in Chinese too."""
+    try:
+        return recipe(**values)
+    except InputError as error:
+        wrong = mistakes(recipe, values)
+        zh = "；".join(f"{name}：{said['zh']}" if name else said["zh"] for name, said in wrong.items())
+        raise InputError(str(error), zh) from None
 
 
 def _check_columns(recipe: type[Recipe], values: dict[str, Any]) -> None:

@@ -56,15 +56,16 @@ class Context:
 
 
 def _told(verb: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """Answer 400 with the one line of an InputError."""
+    """Answer with the one line of an InputError (400), or of a file that is not there, in the browser's language."""
 
     @functools.wraps(verb)
     async def told(self: Route, **parts: str) -> None:
         try:
             await verb(self, **parts)
-        except InputError as error:
-            self.set_status(400)
-            self.finish({"message": str(error)})
+        except (InputError, forms.Elsewhere) as error:
+            self.set_status(404 if isinstance(error, forms.Elsewhere) else 400)
+            english = error.log_message if isinstance(error, forms.Elsewhere) else str(error)
+            self.finish({"message": error.zh if self.language == "zh" else english})
 
     return told
 
@@ -243,13 +244,18 @@ class One(Route):
         run = paths.run(self.context.runs, name)
         state = self.context.state(run)
         if state in BUSY:
-            raise InputError(f"{run.name} is {state}; stop it first")
+            raise InputError(f"{run.name} is {state}; stop it first", f"{run.name} 尚未结束；请先停止")
         if not await self._is_left(run):
-            raise InputError(f"{run.name} has ended, but its process not yet; try again")
+            raise InputError(
+                f"{run.name} has ended, but its process not yet; try again",
+                f"{run.name} 已结束，进程尚未退出；请再试一次",
+            )
         try:
             await asyncio.to_thread(send2trash, str(run.path))
         except OSError as error:
-            raise InputError(f"{run.name} cannot be moved to the trash: {error}") from error
+            raise InputError(
+                f"{run.name} cannot be moved to the trash: {error}", f"{run.name} 无法移到回收站：{error}"
+            ) from error
         self.set_status(204)
         self.finish()
 
@@ -273,7 +279,9 @@ class Limit(Route):
         """Change it, until the server ends; 0: back to as it was started."""
         (limit,) = self.body(limit=int)
         if limit < 0:
-            raise InputError("limit: at least 1, or 0: as the server was started")
+            raise InputError(
+                "limit: at least 1, or 0: as the server was started", "limit：至少 1，或 0：按服务器启动时的设置"
+            )
         queue = self.context.queue
         queue.limit = limit or queue.own_limit
         self.set_status(204)
@@ -306,9 +314,13 @@ class Resume(Route):
         run = paths.run(self.context.runs, name)
         state = self.context.state(run)
         if state in (*BUSY, "completed"):
-            raise InputError(f"{run.name} is {state} already")
+            zh = "已完成" if state == "completed" else "尚未结束"
+            raise InputError(f"{run.name} is {state} already", f"{run.name} {zh}，不能继续")
         if not run.asked.get("replayable"):
-            raise InputError(f"{run.name} was trained on data given in Python, which no file can replay; train again")
+            raise InputError(
+                f"{run.name} was trained on data given in Python, which no file can replay; train again",
+                f"{run.name} 用 Python 中给出的数据训练，没有文件可以重放；请重新训练",
+            )
         self.context.queue.add(run)
         self.set_status(202)
         self.finish({"name": run.name})

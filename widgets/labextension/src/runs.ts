@@ -4,7 +4,7 @@ import { Dialog, ICommandPalette, MainAreaWidget, Notification, showDialog, Widg
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { ask, part } from './api';
+import { ask, part, speak } from './api';
 import { kerasllmIcon } from './icons';
 import { complain, SHOWN } from './messages';
 import { RunsSidebar } from './sidebar';
@@ -24,6 +24,7 @@ export const runs: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     translator: ITranslator | null
   ) => {
+    speak(translator);
     const trans = (translator ?? nullTranslator).load('kerasllm');
     const { commands, shell } = app;
     const watcher = new Watcher();

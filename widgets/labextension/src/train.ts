@@ -6,7 +6,7 @@ import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { ask, part, type Recipe } from './api';
+import { ask, part, speak, type Recipe } from './api';
 import { fill, type Form, type Values } from './form';
 import { kerasllmIcon } from './icons';
 import { complain, reason, SHOWN } from './messages';
@@ -24,8 +24,8 @@ export const train: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     translator: ITranslator | null
   ) => {
+    speak(translator);
     const trans = (translator ?? nullTranslator).load('kerasllm');
-    const language = translator?.languageCode ?? 'en';
     const { commands } = app;
 
     /** Show a form until it is accepted by the server, then tell of the run. */
@@ -49,8 +49,8 @@ export const train: JupyterFrontEndPlugin<void> = {
       }
     };
     const trainOn = told(async path => {
-      const asked = `language=${language}${path && `&data=${part(path)}`}`;
-      const { recipes } = await ask<{ recipes: Recipe[] }>(`recipes?${asked}`);
+      const data = path && `?data=${part(path)}`;
+      const { recipes } = await ask<{ recipes: Recipe[] }>(`recipes${data}`);
       if (recipes.length === 0) {
         throw new Error(trans.__('No recipe takes %1.', PathExt.basename(path)));
       }
@@ -62,12 +62,12 @@ export const train: JupyterFrontEndPlugin<void> = {
       });
       const recipe = value?.split(':')[0];
       if (recipe) {
-        const form = await ask<Form>(`recipes/${part(recipe)}?${asked}`);
+        const form = await ask<Form>(`recipes/${part(recipe)}${data}`);
         await start(form, recipe, { source: recipe, folder: path ? PathExt.dirname(path) : browser.model.path });
       }
     });
     const runNotebook = told(async path => {
-      const form = await ask<Form>(`notebooks?path=${part(path)}&language=${language}`);
+      const form = await ask<Form>(`notebooks?path=${part(path)}`);
       await start(form, PathExt.basename(path), { source: path });
     });
     const selected = () => browser.selectedItems().next().value?.path ?? '';
