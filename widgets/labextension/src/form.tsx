@@ -10,6 +10,7 @@ type Value = boolean | number | string | undefined;
 export type Values = Record<string, Value>;
 
 interface Property extends RJSFSchema {
+  default?: Value;
   group: string;
   advanced: boolean;
 }
