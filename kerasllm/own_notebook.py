@@ -40,6 +40,7 @@ class Declared:
     kind: str
     default: Any  # None, too, where it is no literal
     help: str
+    is_computed: bool = False  # what its default is, only the notebook's code knows
 
 
 def is_notebook(source: str) -> bool:
@@ -86,7 +87,8 @@ def _declared(notebook: Any, name: str) -> dict[str, Declared]:
                 default = _literal(node.value)
                 kind = ast.unparse(node.annotation) if isinstance(node, ast.AnnAssign) else type(default).__name__
                 note = notes.get(node.end_lineno or 0, "")
-                found[target.id] = Declared(target.id, kind if kind in SIMPLE else "", default, note)
+                is_computed = default is None and not isinstance(node.value, ast.Constant)
+                found[target.id] = Declared(target.id, kind if kind in SIMPLE else "", default, note, is_computed)
     return found
 
 
@@ -201,7 +203,7 @@ def execute(run: Run) -> Run:
     folder = Path(run.asked["notebook"]).parent
     notebook = load(source)
     kernel = kernel_name(notebook, source.name)
-    papermill.engines.papermill_engines.register("kerasllm", _engine())
+    papermill.engines.papermill_engines.register("kerasllm", engine())
     with Writer(run) as writer:
         writer.start()
         session = {"time": time.time(), **myself(), "python": sys.version.split()[0], "data": {}}
@@ -237,8 +239,8 @@ def _braces(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")  # papermill fills parameters into a path's braces
 
 
-def _engine() -> Any:
-    """papermill's engine, telling each cell to the run's status, and interrupting a cell when a stop is asked."""
+def engine() -> Any:
+    """papermill's engine, telling each cell to a `writer`, and interrupting a cell when that is asked to stop."""
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine
 
@@ -250,7 +252,7 @@ def _engine() -> Any:
 
     class Engine(NBClientEngine):
         @classmethod
-        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, writer: Writer, **more: Any) -> Any:
+        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, writer: Any, **more: Any) -> Any:
             """Execute, with each cell's place among the code cells as the run's phase."""
             places = [place for place, cell in enumerate(nb_man.nb.cells) if cell.cell_type == "code"]
             begin = nb_man.cell_start
@@ -273,7 +275,7 @@ def _engine() -> Any:
 
 
 @contextmanager
-def _stopping(writer: Writer, kernel: Any) -> Iterator[None]:
+def _stopping(writer: Any, kernel: Any) -> Iterator[None]:
     """Interrupt the kernel once a stop is asked; kill it where the cell does not heed that."""
     done = threading.Event()
 

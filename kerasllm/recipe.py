@@ -35,6 +35,7 @@ class Recipe(BaseModel, ABC):
         frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True, protected_namespaces=()
     )
     zh: ClassVar[str] = ""  # the docstring's first line in Chinese
+    takes: ClassVar[tuple[str, ...]] = ("table",)  # what `data` may be: "table", "text" (a plain file), "folder"
 
     data: str = parameter(
         "",

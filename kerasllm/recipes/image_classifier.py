@@ -29,6 +29,7 @@ class ImageClassifier(Classifier):
     """
 
     zh: ClassVar[str] = "用卷积网络或 KerasHub 预置模型，判断一张图片属于哪一类。"
+    takes: ClassVar[tuple[str, ...]] = ("folder",)
 
     data: str = parameter(
         "sample:digits",

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from kerasllm_widgets.server.forms import Filled, anchored
+from kerasllm_widgets.server.notebooks import form, reserve_notebook
 from nbformat.v4 import new_code_cell, new_notebook
 
 
@@ -23,9 +25,6 @@ TRAINS = (
 
 
 def test_a_recipes_notebook_keeps_its_own_settings(runs: Path, tmp_path: Path) -> None:
-    from kerasllm_widgets.server.forms import Filled
-    from kerasllm_widgets.server.notebooks import form, reserve_notebook
-
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "flats.csv").write_text("area,price\n50,100\n60,120\n")
@@ -41,8 +40,6 @@ def test_a_recipes_notebook_keeps_its_own_settings(runs: Path, tmp_path: Path) -
 
 
 def test_a_recipes_notebook_names_no_file_outside_the_root(runs: Path, tmp_path: Path) -> None:
-    from kerasllm_widgets.server.forms import Filled
-    from kerasllm_widgets.server.notebooks import reserve_notebook
     from tornado.web import HTTPError
 
     root = tmp_path / "root"
@@ -55,12 +52,10 @@ def test_a_recipes_notebook_names_no_file_outside_the_root(runs: Path, tmp_path:
 
 
 def test_a_computed_default_is_an_empty_field(tmp_path: Path) -> None:
-    from kerasllm_widgets.server.notebooks import form
-
-    path = own_notebook(tmp_path / "own.ipynb", 'n: int = 60 * 60\nname: str = "x"\nanything = None')
+    path = own_notebook(tmp_path / "own.ipynb", 'n: int = 60 * 60\nm = 60 * 60\nname: str = "x"\nanything = None')
     drawn = form(path, "en")["schema"]["properties"]
     assert {name: one.get("default", "empty") for name, one in drawn.items()} == {
-        "n": "empty", "name": "x", "anything": "None",
+        "n": "empty", "m": "empty", "name": "x", "anything": "None",
     }  # fmt: skip
 
 
@@ -68,7 +63,6 @@ def test_a_computed_default_is_an_empty_field(tmp_path: Path) -> None:
     "preset", ["../..", "../../elsewhere", "/", "{outside}", "./missing", ".hidden", "hf://../x", "a\\b"]
 )
 def test_a_preset_lies_below_the_root_or_is_a_name(preset: str, tmp_path: Path) -> None:
-    from kerasllm_widgets.server.forms import Filled, anchored
     from tornado.web import HTTPError
 
     from kerasllm.recipes.bert_classifier import BertClassifier

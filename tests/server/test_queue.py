@@ -6,6 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from kerasllm_widgets.server.curves import Curves
+from kerasllm_widgets.server.queue import LOG, Queue
+from kerasllm_widgets.server.routes import Context
+from kerasllm_widgets.server.rows import Rows
 
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import create, files
@@ -25,11 +29,6 @@ def slow_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_whose_child_has_not_written_yet_is_queued_and_can_be_stopped(
     before: str, runs: Path, tmp_path: Path, slow_child: None
 ) -> None:
-    from kerasllm_widgets.server.curves import Curves
-    from kerasllm_widgets.server.queue import Queue
-    from kerasllm_widgets.server.routes import Context
-    from kerasllm_widgets.server.rows import Rows
-
     run = create(LinearRegression(), runs, "mine")
     files.replace_json(run.path / "status.json", {**run.status, "state": before, "pid_started": 0})
     queue = Queue(runs, 1)
@@ -42,8 +41,6 @@ def test_a_run_whose_child_has_not_written_yet_is_queued_and_can_be_stopped(
 
 
 def test_who_leaves_the_queue_while_another_process_trains_it_is_left_to_that_one(runs: Path, slow_child: None) -> None:
-    from kerasllm_widgets.server.queue import Queue
-
     queue, first, run = (
         Queue(runs, 1),
         create(LinearRegression(), runs, "first"),
@@ -61,8 +58,6 @@ def test_who_leaves_the_queue_while_another_process_trains_it_is_left_to_that_on
 
 def test_a_strangers_run_is_no_module_of_a_child(runs: Path) -> None:
     """numpy, say, which the child imports at once: its folder of runs is its working directory."""
-    from kerasllm_widgets.server.queue import LOG, Queue
-
     for name in ("kerasllm", "psutil", "pydantic"):
         stranger = create(LinearRegression(), runs, name)
         (stranger.path / "__init__.py").write_text(
@@ -74,3 +69,37 @@ def test_a_strangers_run_is_no_module_of_a_child(runs: Path) -> None:
     wait(lambda: queue.tick() or not queue.works_on(run))
     assert not (runs / "imported").exists()
     assert "no sample 'none'" in (run.path / LOG).read_text()
+
+
+def test_a_server_that_takes_its_children_along_ends_one_that_has_just_begun_to_resume(
+    runs: Path, slow_child: None
+) -> None:
+    """Its Writer would put the file `stop` away, and train on."""
+    run = create(LinearRegression(), runs, "mine")
+    files.replace_json(run.path / "status.json", {**run.status, "state": "failed"})
+    queue = Queue(runs, 1)
+    queue.add(run)
+    waiting = create(LinearRegression(), runs, "waiting")
+    queue.add(waiting)
+    queue.stop_all()
+    queue.limit = 0  # its end starts nothing
+
+    def ended() -> bool:
+        queue.tick()
+        return not queue.works_on(run)
+
+    wait(ended)
+    assert (queue.waiting(), run.state) == (["waiting"], "failed")
+
+
+def test_a_run_that_waits_is_queued_on_every_surface_after_the_server_was_started_again(runs: Path) -> None:
+    first, resumed, gone = (create(LinearRegression(), runs, name) for name in ("first", "resumed", "gone"))
+    queue = Queue(runs, 0)
+    for run in (first, resumed):
+        queue.add(run)
+    files.replace_json(resumed.path / "status.json", {"state": "stopped", "message": "as asked"})
+    for run in (first, gone):
+        files.replace_json(run.path / "status.json", {**run.status, "pid_started": 0})
+    assert first.state == "gone"
+    Queue(runs, 0).tick()
+    assert (first.state, resumed.state, gone.state) == ("queued", "stopped", "gone")

@@ -168,11 +168,11 @@ def test_the_limit_goes_back_to_the_servers_own(server: Server) -> None:
 @pytest.mark.slow
 def test_a_run_that_never_came_to_train_says_why(server: Server) -> None:
     data = server.root / "bad.csv"
-    data.write_text("a,b\n1,2\n3,x\n")
-    asked = {"source": "linear_regression", "values": {"data": "bad.csv", "target": "c"}, "folder": ""}
+    data.write_text("a,b\n1,x\n3,y\n")
+    asked = {"source": "linear_regression", "values": {"data": "bad.csv", "target": "b"}, "folder": ""}
     run = Run(server.runs / server.ask("POST", "/kerasllm/runs", asked)[1]["name"])
     wait(lambda: run.state == "failed")
-    assert "'c'" in run.status["message"]
+    assert "column 'b'" in run.status["message"]
 
 
 @pytest.mark.slow

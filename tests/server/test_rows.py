@@ -7,6 +7,9 @@ import platform
 from collections import Counter
 from pathlib import Path
 
+from kerasllm_widgets.server.curves import Curves
+from kerasllm_widgets.server.rows import Rows
+
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import create, files
 
@@ -14,8 +17,6 @@ EPOCHS = range(1, 101)
 
 
 def test_a_hundred_runs_cost_little(runs: Path, tmp_path: Path, bytes_read: Counter[Path]) -> None:
-    from kerasllm_widgets.server.rows import Rows
-
     for place in range(100):
         run = create(LinearRegression(), runs, f"run-{place:03}")
         files.replace_json(run.path / "status.json", {"state": "completed", "epoch": 100, "epochs": 100})
@@ -35,8 +36,6 @@ ODD = ['{"phase": "x"}', "[]", "no JSON", '{"state": "running", "pid": "x"}', '{
 
 
 def test_an_odd_folder_takes_no_other_run_down(runs: Path, tmp_path: Path) -> None:
-    from kerasllm_widgets.server.rows import Rows
-
     create(LinearRegression(), runs, "good")
     for place, text in enumerate(ODD):
         (create(LinearRegression(), runs, f"odd-{place}").path / "status.json").write_text(text)
@@ -63,8 +62,6 @@ def test_an_odd_folder_takes_no_other_run_down(runs: Path, tmp_path: Path) -> No
 
 
 def test_a_view_of_a_long_run_gets_a_short_curve_and_reads_it_once(runs: Path, bytes_read: Counter[Path]) -> None:
-    from kerasllm_widgets.server.curves import Curves
-
     run, curves = create(LinearRegression(), runs, "long"), Curves()
     line = '{{"kind": "epoch", "epoch": {0}, "time": {0}, "loss": 0.5, "val_loss": 0.25}}\n'
     (run.path / "history.jsonl").write_text("".join(line.format(epoch) for epoch in range(1, 20_001)))
@@ -75,3 +72,22 @@ def test_a_view_of_a_long_run_gets_a_short_curve_and_reads_it_once(runs: Path, b
     bytes_read.clear()
     assert curves.drawn(run)["loss"]["train"][0][-1] == 20_001
     assert bytes_read[run.path / "history.jsonl"] == len(line.format(20_001))
+
+
+def test_a_row_has_a_curve_before_its_second_epoch(runs: Path, tmp_path: Path) -> None:
+    run, rows = create(LinearRegression(), runs, "mine"), Rows(tmp_path, runs)
+    history = run.path / "history.jsonl"
+
+    def curve(*lines: tuple[str, float, float]) -> list[float]:
+        for kind, epoch, loss in lines:
+            files.append_line(history, {"kind": kind, "epoch": epoch, "time": epoch, "loss": loss})
+        found: list[float] = rows.read()[0]["curve"]
+        return found
+
+    assert curve(("step", 0.25, 9.0), ("step", 0.5, 8.0)) == [9.0, 8.0]
+    assert curve(("epoch", 1, 7.0), ("step", 1.5, 6.0)) == [9.0, 8.0, 6.0]
+    assert curve(("epoch", 2, 5.0)) == [7.0, 5.0]
+    lines = [json.dumps({"kind": "epoch", "epoch": n, "time": n, "loss": 1 / n}) + "\n" for n in range(3, 5001)]
+    with history.open("a") as file:
+        file.writelines(lines)
+    assert (len(curve()), curve()[0], curve()[-1]) == (40, 7.0, 0.0002)
