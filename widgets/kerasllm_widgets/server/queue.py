@@ -68,7 +68,10 @@ class Queue:
 
     def tick(self) -> None:
         """See which children have ended, and start as many as may start."""
+        self._advance()
         self._children = [child for child in self._children if child.poll() is None]
+
+    def _advance(self) -> None:
         content = self._read()
         ended = [one for one in content["started"] if not is_alive(one)]
         lost = {name for name in content["waiting"] if self._is_lost(name)}
