@@ -144,6 +144,12 @@ class LanguageModel(Recipe):
             fit=partial(LanguageEncoder.fit, column=self.text, kind=self.tokens, size=self.vocabulary_size),
         )
 
+    def check(self, data: Any) -> None:
+        """Pieces of words need room beside the characters."""
+        super().check(data)
+        if self.tokens == "bpe":
+            data.encoder.check_room(self.vocabulary_size)
+
     def labelled(self, source: Any, encoder: Any, decoder: Any) -> Rows:
         """New texts; what follows each place is the truth."""
         from kerasllm.data.language import labelled

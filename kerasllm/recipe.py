@@ -201,6 +201,13 @@ class Recipe(BaseModel, ABC):
     def read(self, source: Any = None) -> Data:
         """Read, check, split and encode the data; `source` (a DataFrame, arrays) stands in for the `data` file."""
 
+    def check(self, data: Data) -> None:
+        """Raise InputError for parameters that this data, or a preset, has no room for: quickly, and without Keras."""
+        if self.early_stopping and not data.validation:
+            raise InputError(
+                "early_stopping needs validation rows to look at, and none were held out (see the data card)"
+            )
+
     @abstractmethod
     def labelled(self, source: Any, encoder: Encoder, decoder: Decoder) -> Rows:
         """Read new rows with their true answers, to evaluate a trained model."""

@@ -71,6 +71,7 @@ def _train(writer: Writer, fingerprints: dict[str, str], source: Any = None, cal
         # Most mistakes are in the data: they are told before the seconds that Keras takes to import.
         writer.update(phase="reading the data")
         data = run.recipe.read(source)
+        run.recipe.check(data)
         files.replace_json(run.path / "card.json", data.card)
         for part in (data.encoder, data.decoder):
             for name, text in part.files().items():

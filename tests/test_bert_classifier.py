@@ -183,8 +183,13 @@ def test_the_card_tells_how_many_texts_are_cut() -> None:
 )
 def test_what_cannot_be_is_one_line(settings: dict[str, Any], says: str, tmp_path: Path) -> None:
     place = directory(tmp_path / "preset")
+
+    def checked() -> None:
+        recipe = BertClassifier(**({"preset": str(place)} | settings))
+        recipe.check(recipe.read(ROWS))
+
     with pytest.raises(InputError) as raised:
-        BertClassifier(**({"preset": str(place)} | settings)).read(ROWS)
+        checked()
     assert says in str(raised.value)
     assert "\n" not in str(raised.value)
 

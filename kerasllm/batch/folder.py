@@ -16,6 +16,7 @@ import filelock
 
 from kerasllm.batch.points import Point, Source, seeded
 from kerasllm.errors import InputError
+from kerasllm.own_notebook import SOURCE
 from kerasllm.run import Run, files, runs_folder
 
 FORMAT = 1
@@ -39,7 +40,7 @@ class Batch:
         content: dict[str, Any] = files.read_json(self.path / "batch.json") or {}
         return content
 
-    @property
+    @cached_property
     def points(self) -> list[dict[str, Any]]:
         """The parameters of each point."""
         return [point["parameters"] for point in self.asked["points"]]
@@ -49,7 +50,7 @@ class Batch:
         """The points' runs, in the points' order."""
         return [Run(self.path.parent.parent / point["run"]) for point in self.asked["points"]]
 
-    @property
+    @cached_property
     def varied(self) -> list[str]:
         """The parameters that differ between points, but for the seed."""
         names = dict.fromkeys(name for point in self.points for name in point)
@@ -108,13 +109,26 @@ def reserve_runs(batch: Batch, source: Source) -> None:
     """Reserve a run for every point; a command killed half way through goes on where it was."""
     if (batch.path / "batch.json").exists():
         return
-    folder = str(batch.path.parent.parent)
-    for run, values in zip(batch.runs, batch.points, strict=True):
-        if (run.path / "run.json").exists():
-            if run.asked["parameters"] != values:
-                raise InputError(f"{run.path} is another run; choose another --name for the batch")
+    made = [(run.path / "run.json").exists() for run in batch.runs]
+    for run, values, is_run in zip(batch.runs, batch.points, made, strict=True):
+        if is_run and run.asked["parameters"] != values:
+            raise InputError(f"{run.path} is another run; choose another --name for the batch")
+        if not is_run and run.path.exists() and not _is_half_made(run.path):
+            raise InputError(f"{run.path} is another folder; choose another --name for the batch")
+    for run, values, is_run in zip(batch.runs, batch.points, made, strict=True):
+        if is_run:
             continue
-        if run.path.exists():  # its making was killed
+        if run.path.exists():
             shutil.rmtree(run.path)
-        source.reserve(values, folder, run.name)
+        source.reserve(values, str(batch.path.parent.parent), run.name)
     files.replace_json(batch.path / "batch.json", batch.asked)
+
+
+def _is_half_made(path: Path) -> bool:
+    """Whether a folder holds nothing but what the making of a run leaves when it is killed."""
+    if path.is_symlink() or not path.is_dir():
+        return False
+    return all(
+        file.is_file() and (file.name in ("status.json", SOURCE) or file.name.startswith(files.TEMPORARY))
+        for file in path.iterdir()
+    )

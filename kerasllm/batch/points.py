@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +42,12 @@ def from_grid(grid: Sequence[str], fixed: Mapping[str, str]) -> list[Point]:
             raise InputError(f"--grid {word}: write NAME=VALUE,VALUE")
         if name in axes or name in fixed:
             raise InputError(f"{name} is given twice")
-        axes[name] = next(csv.reader([values]), [""])
+        try:
+            axes[name] = next(csv.reader([values]))
+        except csv.Error as error:
+            raise InputError(f"--grid {name}: {error}") from error
+        if not axes[name]:
+            raise InputError(f'--grid {word}: it has no value; "" is an empty one')
     _check_count(math.prod(map(len, axes.values())))
     return [Point({**fixed, **dict(zip(axes, values, strict=True))}) for values in itertools.product(*axes.values())]
 
@@ -70,11 +78,15 @@ def seeded(points: Sequence[Point], seeds: int) -> list[Point]:
     _check_count(len(points) * seeds)
     found = []
     for point in points:
-        first = point.words.get("seed", "0")
-        if seeds > 1 and not first.isdigit():
-            raise InputError(f"{point.place}: seed {first!r} is no whole number".removeprefix(": "))
-        more = range(int(first), int(first) + seeds) if seeds > 1 else ()
-        found += [Point({**point.words, "seed": str(seed)}, point.place) for seed in more] or [point]
+        if seeds == 1:
+            found.append(point)
+            continue
+        word = point.words.get("seed", "0")
+        try:
+            first = int(word)
+        except ValueError:
+            raise InputError(f"{point.place}: seed {word!r} is no whole number".removeprefix(": ")) from None
+        found += [Point({**point.words, "seed": str(seed)}, point.place) for seed in range(first, first + seeds)]
     return found
 
 
@@ -93,7 +105,6 @@ class Source:
         self._recipe = recipe_of(self._notebook) if self._notebook else recipes.find(name)
         self.name, self.stem = (str(self._notebook), self._notebook.stem) if self._notebook else (name, name)
         self.data = {"notebook": fingerprint(self._notebook)} if self._notebook else {}
-        self._looked: set[str] = set()
         if self._recipe:
             self.parameters = list(self._recipe.model_fields)
         elif self._notebook:
@@ -103,58 +114,48 @@ class Source:
         """The parameters of every point; the first wrong word raises InputError with its place."""
         found: list[dict[str, Any]] = []
         places: dict[str, int] = {}
+        alike: dict[str, list[tuple[Point, Recipe]]] = {}  # those that read the same data in the same way
         for number, point in enumerate(points, 1):
-            values = self._checked(point)
+            with _told(point):
+                values, recipe = self._values(point.words)
+            if recipe:
+                alike.setdefault(_read_by(recipe), []).append((point, recipe))
             twin = places.setdefault(repr(sorted(values.items())), number)
             if twin != number:
                 raise InputError(
                     f"{point.place or f'point {number}'}: the same parameters as point {twin}: {point.words}"
                 )
             found.append(values)
+        _check_devices(itertools.chain(*alike.values()))
+        for same in alike.values():
+            self._look(same)
         return found
 
-    def _checked(self, point: Point) -> dict[str, Any]:
-        for name in point.words:
+    def _values(self, words: Mapping[str, str]) -> tuple[dict[str, Any], Recipe | None]:
+        for name in words:
             if name not in self.parameters:
-                where = f"{point.place}: " if point.place else ""
-                raise InputError(f"{where}no parameter {name!r}{did_you_mean(name, self.parameters)}")
-        try:
-            return self._values(point.words)
-        except InputError as error:
-            if not point.place:
-                raise
-            named = str(error).split(":", 1)[0]
-            column = f", column {named!r}" if named in point.words else ""
-            text = str(error).split(": ", 1)[1] if column else str(error)
-            raise InputError(f"{point.place}{column}: {text}") from error
-
-    def _values(self, words: Mapping[str, str]) -> dict[str, Any]:
-        if not self._recipe:
-            assert self._notebook
-            return checked(self._notebook, words)
+                raise InputError(f"no parameter {name!r}{did_you_mean(name, self.parameters)}")
         notebook = self._notebook
+        if not self._recipe:
+            assert notebook
+            return checked(notebook, words), None
         recipe = (from_notebook(self._recipe, notebook, words) if notebook else self._recipe(**words)).anchored()
-        try:
-            self._look(recipe)
-        except InputError as error:
-            text, files = str(error), sorted(recipe.files().items(), key=lambda pair: -len(pair[1]))
-            name = next((name for name, file in files if file in text), "")
-            raise InputError(f"{name}: {text}" if name and not text.startswith(f"{name}:") else text) from error
-        return recipe.model_dump()
+        return recipe.model_dump(), recipe
 
-    def _look(self, recipe: Recipe) -> None:
-        """Read the data, once for all points that ask for the same: wrong columns, files and presets are told now."""
-        fields, files = type(recipe).model_fields, recipe.files()
-        asked = {
-            name: value
-            for name, value in recipe.model_dump().items()
-            if name in files or name == "preset" or drawing(fields[name])["group"] == "data"
-        }
-        if repr(asked) in self._looked:
-            return
-        self.data |= {files[name]: content for name, content in recipe.fingerprints().items()}
-        recipe.read()
-        self._looked.add(repr(asked))
+    def _look(self, points: Sequence[tuple[Point, Recipe]]) -> None:
+        """Read the data, once for all of these points: wrong columns, files and presets are told now.
+
+        What else a parameter needs of the data is asked of every point; of seeds that divide it differently, one.
+        """
+        data: Any = None
+        for number, (point, recipe) in enumerate(points):
+            with _told(point):
+                if number == 0:
+                    with _named(recipe):
+                        files = recipe.files()
+                        self.data |= {files[name]: content for name, content in recipe.fingerprints().items()}
+                        data = recipe.read()
+                recipe.check(data)
 
     def reserve(self, values: Mapping[str, Any], runs: str, name: str) -> Run:
         """A run of checked parameters."""
@@ -162,3 +163,54 @@ class Source:
             return reserve(self.name, values, runs=runs, name=name)
         assert self._recipe
         return create(self._recipe(**values), runs, name, "batch")
+
+
+def _read_by(recipe: Recipe) -> str:
+    """What the reading of the data depends on."""
+    fields, files = type(recipe).model_fields, recipe.files()
+    values = {
+        name: value
+        for name, value in recipe.model_dump().items()
+        if name in files or name == "preset" or drawing(fields[name])["group"] == "data"
+    }
+    return repr(values)
+
+
+@contextmanager
+def _told(point: Point) -> Iterator[None]:
+    """Put a point's place before what is wrong with it."""
+    try:
+        yield
+    except InputError as error:
+        if not point.place:
+            raise
+        named = str(error).split(":", 1)[0]
+        column = f", column {named!r}" if named in point.words else ""
+        text = str(error).split(": ", 1)[1] if column else str(error)
+        raise InputError(f"{point.place}{column}: {text}") from error
+
+
+@contextmanager
+def _named(recipe: Recipe) -> Iterator[None]:
+    """Put the parameter that names a file before what is wrong with the file."""
+    try:
+        yield
+    except InputError as error:
+        text, files = str(error), sorted(recipe.files().items(), key=lambda pair: -len(pair[1]))
+        name = next((name for name, file in files if file in text), "")
+        raise InputError(f"{name}: {text}" if name and not text.startswith(f"{name}:") else text) from error
+
+
+def _check_devices(points: Iterable[tuple[Point, Recipe]]) -> None:
+    """Ask for the devices that are named, in a process that may import Keras."""
+    wanted: dict[str, Point] = {}
+    for point, recipe in points:
+        wanted.setdefault(recipe.device, point)
+    for device, point in wanted.items():
+        if device in ("auto", "cpu"):
+            continue
+        asked = [sys.executable, "-P", "-m", "kerasllm.batch.device", device]
+        done = subprocess.run(asked, text=True, capture_output=True)
+        with _told(point):
+            if done.returncode:
+                raise InputError((done.stdout or done.stderr).strip().splitlines()[-1])

@@ -46,11 +46,7 @@ class LanguageEncoder:
         alphabet = sorted(counts)
         special = [cls.END, cls.UNKNOWN]
         if kind == "bpe":
-            if size <= len(alphabet) + len(special):
-                raise InputError(
-                    f"vocabulary_size: {size} leaves no room for merges: the texts have {len(alphabet)} characters; "
-                    f"set it above {len(alphabet) + len(special)}, or tokens=characters"
-                )
+            _check_room(size, len(alphabet))
             tokenizer = Tokenizer(models.BPE(unk_token=cls.UNKNOWN))
             tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(cls.WORDS), "isolated")
             # Plain, with the alphabet given: any other trainer differs from call to call.
@@ -81,6 +77,10 @@ class LanguageEncoder:
         lines = self.tokenizer.encode_batch_fast(text.splitlines(True), add_special_tokens=False)
         return [place for line in lines for place in line.ids]
 
+    def check_room(self, size: int) -> None:
+        """Raise InputError where `size` tokens of bpe would leave none beside these texts' characters."""
+        _check_room(size, sum(len(name) == 1 for name in self.names))
+
     def unknown(self, text: str) -> list[str]:
         """The characters of a text that training never saw, sorted."""
         return sorted(one for one in set(text) if one not in self.vocabulary)
@@ -95,6 +95,15 @@ class LanguageEncoder:
         """Read tokenizer.json and language.json."""
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         return cls(tokenizer, **json.loads((folder / cls.FILE).read_text("utf-8")))
+
+
+def _check_room(size: int, characters: int) -> None:
+    least = characters + len((LanguageEncoder.END, LanguageEncoder.UNKNOWN))
+    if size <= least:
+        raise InputError(
+            f"vocabulary_size: {size} leaves no room for merges: the texts have {characters} characters; "
+            f"set it above {least}, or tokens=characters"
+        )
 
 
 class NextToken:

@@ -172,8 +172,6 @@ class BertClassifier(Classifier):
                 return TokenEncoder(self._pretrained.tokenizer(), self.text, self.max_length)
             return TokenEncoder.fit(texts, self.text, size=self.vocabulary_size, max_length=self.max_length)
 
-        if self._pretrained:
-            self._check(self._pretrained)
         data = read_classification(
             self.data if source is None else source,
             text=self.text,
@@ -189,6 +187,21 @@ class BertClassifier(Classifier):
                 f"{cut} of {len(data.train)} training texts are cut to {self.max_length} tokens; max_length keeps more"
             )
         return data
+
+    def check(self, data: Data) -> None:
+        """Nothing may be more than the preset has."""
+        super().check(data)
+        if not self._pretrained:
+            return
+        sizes = self._pretrained.architecture
+        if self.max_length > sizes.positions:
+            raise InputError(
+                f"max_length: {self.max_length} is more than the {sizes.positions} positions of {self.preset}"
+            )
+        if self._layers > sizes.depth:
+            raise InputError(f"depth: {self.depth} is more than the {sizes.depth} layers of {self.preset}")
+        if self.frozen > self._layers:
+            raise InputError(f"frozen: {self.frozen} is more than the {self._layers} layers there are")
 
     def labelled(self, source: Any, encoder: Any, decoder: Any) -> Rows:
         """Texts with a label that training knew."""
@@ -260,15 +273,3 @@ class BertClassifier(Classifier):
     def _layers(self) -> int:
         """Encoder layers of the network."""
         return self.depth or (self._pretrained.architecture.depth if self._pretrained else DEPTH)
-
-    def _check(self, preset: Preset) -> None:
-        """Raise InputError for what the preset has not."""
-        sizes = preset.architecture
-        if self.max_length > sizes.positions:
-            raise InputError(
-                f"max_length: {self.max_length} is more than the {sizes.positions} positions of {self.preset}"
-            )
-        if self._layers > sizes.depth:
-            raise InputError(f"depth: {self.depth} is more than the {sizes.depth} layers of {self.preset}")
-        if self.frozen > self._layers:
-            raise InputError(f"frozen: {self.frozen} is more than the {self._layers} layers there are")

@@ -203,6 +203,20 @@ class ImageClassifier(Classifier):
             seed=self.seed,
         )
 
+    def check(self, data: Any) -> None:
+        """The picture must outlast the blocks; a preset must be there, and take pictures of this size."""
+        super().check(data)
+        size = data.encoder.size
+        if self.preset:
+            from kerasllm.presets.place import configuration
+
+            settings = configuration(self.preset).get("config")
+            self._check_shape(settings.get("image_shape") if isinstance(settings, dict) else None, size)
+        elif 2**self.depth > size:
+            raise InputError(
+                f"depth: {self.depth} blocks halve {size} px to nothing; {size.bit_length() - 1} do, or set size"
+            )
+
     def labelled(self, source: Any, encoder: Any, decoder: Any) -> Rows:
         """A folder's pictures, of classes that training knew."""
         from kerasllm.data.pictures import labelled
@@ -237,10 +251,6 @@ class ImageClassifier(Classifier):
         }
         if self.preset:
             return self._from_preset(size, classes, **head)
-        if 2**self.depth > size:
-            raise InputError(
-                f"depth: {self.depth} blocks halve {size} px to nothing; {size.bit_length() - 1} do, or set size"
-            )
         mean, variance = shades(data.training.inputs["pixels"])
         return cnn(
             size,
@@ -266,7 +276,11 @@ class ImageClassifier(Classifier):
         shapes = [tuple(tensor.shape[1:]) for tensor in network.inputs]
         if len(shapes) != 1 or len(shapes[0]) != 3:
             raise InputError(f"preset: {self.preset!r} takes no pictures, but {shapes}")
-        fixed = shapes[0][0]
+        self._check_shape(shapes[0], size)
+        return image_preset(network, converter, size, classes, tune=self.tune, **head)
+
+    def _check_shape(self, shape: Any, size: int) -> None:
+        """Raise InputError where a preset takes pictures of one size only, and not of this one."""
+        fixed = shape[0] if isinstance(shape, (list, tuple)) and shape else None
         if fixed and fixed != size:
             raise InputError(f"preset: {self.preset!r} takes pictures of {fixed} px: set size={fixed}")
-        return image_preset(network, converter, size, classes, tune=self.tune, **head)

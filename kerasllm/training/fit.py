@@ -13,7 +13,6 @@ import keras
 import numpy as np
 
 from kerasllm.data import Data, Examples
-from kerasllm.errors import InputError
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, files
 from kerasllm.run.writer import Writer
@@ -73,8 +72,6 @@ def _fit(
     """Compile, and fit from the checkpoint, if there is one, to the end; the model ends with the final weights."""
     batches = recipe.batches(examples, recipe.seed)
     held_out = recipe.batches(data.examples(data.validation)) if data.validation else None
-    if recipe.early_stopping and not held_out:
-        raise InputError("early_stopping needs validation rows to look at, and none were held out (see the data card)")
     epochs = recipe.passes(len(batches.plan), data)
     twin = recipe.twin(model)
     twin.compile(
