@@ -1,0 +1,89 @@
+"""RunView without a browser: one run, whatever becomes of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+from kerasllm_widgets import Panel, RunView, cells, children
+from kerasllm_widgets.playground import Playground
+
+from kerasllm.recipes.linear_regression import LinearRegression
+from kerasllm.run import create, files
+from tests.widgets.conftest import click, wait
+
+
+def test_a_message_that_no_view_knows_is_passed_over() -> None:
+    view = RunView(create(LinearRegression()))
+    click(view, "delete")
+    assert view.problem == ""
+    view.close()
+
+
+def test_a_stop_that_comes_after_the_end_is_no_problem() -> None:
+    """The server was asked too, and was quicker than the kernel."""
+    run = create(LinearRegression())
+    files.replace_json(run.path / "status.json", {"state": "stopped"})
+    view = RunView(run)
+    click(view, "stop")
+    assert view.problem == ""
+    assert view.look["created"] == run.asked["created"]  # by which the server's run of this name is known as this one
+    view.close()
+
+
+def test_a_run_of_a_vanished_process_can_be_seen() -> None:
+    run = create(LinearRegression())
+    files.replace_json(
+        run.path / "status.json", {"state": "running", "pid": 1 << 22, "pid_started": 1.0, "host": os.uname().nodename}
+    )
+    view = RunView(run)
+    assert view.look["state"] == "gone"
+    view.close()
+
+
+def test_a_cell_run_again_closes_the_views_that_it_made_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells, "_shown", {})
+    monkeypatch.setattr(children, "park", lambda: None)
+    execution = ("cell", "1")
+    monkeypatch.setattr(cells, "here", lambda: execution)
+
+    def shown(view: Any) -> Any:
+        view._ipython_display_()
+        return view
+
+    run = create(LinearRegression())
+    made = [shown(RunView(run)), shown(Playground(run)), shown(Panel("linear_regression"))]
+    execution = ("another cell", "2")
+    shown(made[0])
+    execution = ("another cell", "3")
+    shown(RunView(run)).close()
+    assert all(view.comm is not None for view in made)
+    execution = ("cell", "4")
+    shown(RunView(run)).close()
+    assert [view.comm for view in made] == [None, None, None]
+    assert made[0]._until.is_set()
+    assert made[2].view.comm is None
+
+
+@pytest.mark.slow
+def test_a_trainer_that_dies_before_it_can_tell_is_told_by_its_starter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    run = create(LinearRegression())
+    view = RunView(run)
+    children.train(run)
+    wait(lambda: view.look["state"] == "failed", 10)
+    assert "code 1" in view.look["message"]
+    view.close()
+
+
+def test_a_notebooks_run_no_longer_starts_once_its_kernel_writes() -> None:
+    run = create(LinearRegression())
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True) as trainer:
+        children._trainers[str(run.path)] = trainer, run.status["heartbeat"]
+        assert children.is_starting(run, run.status)
+        status = {**run.status, "state": "running", "heartbeat": time.time()}  # by another pid than the trainer's
+        assert not children.is_starting(run, status)
