@@ -13,8 +13,10 @@ from kerasllm_widgets import Panel, RunView, cells, children
 from kerasllm_widgets.playground import Playground
 
 from kerasllm.recipes.linear_regression import LinearRegression
-from kerasllm.run import create, files
+from kerasllm.run import Run, create, files
+from kerasllm.run.process import myself
 from tests.widgets.conftest import click, wait
+from tests.widgets.pages import run_view
 
 
 def test_a_message_that_no_view_knows_is_passed_over() -> None:
@@ -87,3 +89,70 @@ def test_a_notebooks_run_no_longer_starts_once_its_kernel_writes() -> None:
         assert children.is_starting(run, run.status)
         status = {**run.status, "state": "running", "heartbeat": time.time()}  # by another pid than the trainer's
         assert not children.is_starting(run, status)
+
+
+def running(**status: Any) -> Run:
+    """A run that this process trains, as its folder tells it."""
+    run = create(LinearRegression())
+    files.replace_json(run.path / "status.json", {**myself(), "state": "running", "heartbeat": time.time(), **status})
+    return run
+
+
+def test_a_stop_that_comes_late_leaves_a_later_session_alone() -> None:
+    run = running(started=1.5)
+    view = RunView(run)
+    assert view.look["session"] == 1.5
+    files.replace_json(run.path / "status.json", {**run.status, "started": 2.5})
+    click(view, "stop", session=1.5)
+    assert run.state == "running"
+    click(view, "stop", session=2.5)
+    assert run.state == "stopping"
+    view.close()
+
+
+LOOK = '{ name: "one", created: 1, state: "running", session: 1.5 }'
+TRAITS = 'look, language: "en", curve: {}, result: {}, figures: [], log: "", problem: "", offers_trying: false'
+SHOW = f"""
+const show = (look) => {{
+  const model = new Model({{ {TRAITS} }});
+  render({{ model, el: page }});
+  return model;
+}};
+const state = () => page.all((one) => one.attributes.class === "kl-state").at(-1).textContent;
+"""
+
+
+def test_the_kernel_is_asked_to_stop_only_where_the_server_could_not() -> None:
+    page = f"""{SHOW}
+    let ok = true;
+    const answer = () => ({{ ok, json: async () => ({{ runs: [{{ name: "one", created: 1 }}] }}) }});
+    globalThis.fetch = async () => answer();
+    const config = {{ textContent: '{{"baseUrl": "/"}}' }};
+    for (const here of [config, null]) for (ok of [true, false]) {{
+      document.getElementById = () => here;
+      page.childNodes = [];
+      const model = show({LOOK});
+      await named("Stop").heard.click();
+      console.log(JSON.stringify(model.sent));
+    }}
+    """
+    asked = '[{"do":"stop","session":1.5}]'
+    assert run_view("run.js", page) == ["[]", asked, asked, asked]
+
+
+def test_a_stop_is_acknowledged_at_once_in_each_state_and_forgotten_with_its_session() -> None:
+    page = f"""{SHOW}
+    for (const first of ["queued", "starting", "running"]) {{
+      page.childNodes = [];
+      const session = first === "running" ? 1.5 : undefined;
+      const model = show({{ ...{LOOK}, state: first, session }});
+      named("Stop").heard.click();
+      const said = [state()];
+      for (const next of [{LOOK}, {{ ...{LOOK}, session: 2.5 }}]) {{
+        model.set("look", next);
+        said.push(state());
+      }}
+      console.log(said.join(" "));
+    }}
+    """
+    assert run_view("run.js", page) == ["stopping… stopping… running"] * 3

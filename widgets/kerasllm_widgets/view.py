@@ -6,6 +6,7 @@ import base64
 import contextvars
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +110,9 @@ class RunView(anywidget.AnyWidget):
             self._wake.clear()
 
     def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
-        """A click: {"do": "stop"}, "resume", "figures" or "log"; "try" is for the panel around it."""
-        work = {"stop": self.stop, "resume": self.resume, "figures": self._figures, "log": self._log}
+        """A click: {"do": "stop", "session": WHICH}, "resume", "figures" or "log"; "try" is for the panel around it."""
+        stop = partial(self.stop, content.get("session"))
+        work = {"stop": stop, "resume": self.resume, "figures": self._figures, "log": self._log}
         if not self.run or content["do"] not in work:
             return
         self.problem = ""
@@ -119,10 +121,14 @@ class RunView(anywidget.AnyWidget):
         except InputError as error:
             self.problem = error.zh if self.language == "zh" else str(error)
 
-    def stop(self) -> None:
-        """Ask the run to stop: within one batch, with a model and a checkpoint. An ended one is as asked."""
+    def stop(self, session: float | None = None) -> None:
+        """Ask the run to stop: within one batch, with a model and a checkpoint. An ended one is as asked.
+
+        `session` is the one meant, by its start: a busy kernel hears of a click late, when a later one may go on.
+        """
         assert self.run
-        if self.run.state not in ENDED or children.is_starting(self.run, self.run.status):
+        is_meant = session in (None, _look(self.run).get("session"))
+        if is_meant and (self.run.state not in ENDED or children.is_starting(self.run, self.run.status)):
             children.stop(self.run)
         self.look = _look(self.run)
         self._wake.set()
@@ -161,6 +167,8 @@ def _look(run: Run) -> dict[str, Any]:
         return {**look, "state": "stopping" if stopping else "starting"}
     if words := children.last_words(run, status):
         look["problem"] = words
+    if state in ("running", "stopping") and "started" in status:
+        look["session"] = status["started"]
     return {**look, **{name: status[name] for name in SHOWN if status.get(name) not in (None, "")}}
 
 

@@ -18,12 +18,13 @@ function render({ model, el }) {
   const bar = h("progress", { class: "kl-bar" });
   const left = h("span", { class: "kl-quiet" });
   const problem = h("p", { class: "kl-problem", role: "alert" });
-  let isAsked = false; // to stop: said at once, however busy the kernel is
-  const ask = () => {
-    isAsked = true;
+  let asked = null; // to stop, and which session: said at once, however busy the kernel is
+  const ask = async () => {
+    const look = model.get("look");
+    asked = { session: look.session };
     show();
-    send("stop");
-    stopByServer(model.get("look")).catch(() => {}); // the kernel is asked too
+    // A busy kernel hears of it late: only where the server could not, and a session begun since goes on.
+    if (!(await stopByServer(look).catch(() => false))) model.send({ do: "stop", session: look.session });
   };
   const stop = h("button", { class: "kl-button", onclick: ask }, say("stop"));
   const resume = h("button", { class: "kl-button", onclick: () => { resume.disabled = true; send("resume"); } }, say("resume"));
@@ -38,8 +39,10 @@ function render({ model, el }) {
   const drawn = new Map();
 
   function show() {
-    isAsked &&= model.get("look").state === "running" && !model.get("problem");
-    const look = { ...model.get("look"), ...(isAsked ? { state: "stopping" } : {}) };
+    const now = model.get("look");
+    const isMeant = asked && LIVE.includes(now.state) && (asked.session === undefined || asked.session === now.session);
+    asked = isMeant && !model.get("problem") ? { session: now.session } : null;
+    const look = { ...now, ...(asked ? { state: "stopping" } : {}) };
     box.hidden = !look.name;
     title.textContent = look.name || "";
     const live = LIVE.includes(look.state);
