@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -111,6 +112,7 @@ def test_a_stop_that_comes_late_leaves_a_later_session_alone() -> None:
 
 
 LOOK = '{ name: "one", created: 1, state: "running", session: 1.5 }'
+SCORES = {"split": "test", "weights": "", "splits": {"test": {"rows": 4, "rmse": 1.0, "main": "rmse"}}}
 TRAITS = 'look, language: "en", curve: {}, result: {}, figures: [], log: "", problem: "", offers_trying: false'
 SHOW = f"""
 const show = (look) => {{
@@ -156,3 +158,26 @@ def test_a_stop_is_acknowledged_at_once_in_each_state_and_forgotten_with_its_ses
     }}
     """
     assert run_view("run.js", page) == ["stopping… stopping… running"] * 3
+
+
+def test_a_run_that_was_deleted_meanwhile_is_said_to_be_and_offers_nothing() -> None:
+    run = create(LinearRegression())
+    files.replace_json(run.path / "status.json", {"state": "stopped"})
+    files.replace_json(run.path / "scores.json", SCORES)
+    view = RunView(run)
+    wait(lambda: view.result, 5)
+    shutil.rmtree(run.path)
+    wait(lambda: view.look["state"] == "deleted", 5)
+    assert view.result["splits"]  # what was shown stays
+    for what in ("resume", "stop", "figures", "log"):
+        click(view, what)
+        assert view.problem == f"{run.name} was deleted"
+    view.close()
+    page = f"""{SHOW}
+    const model = show({{ name: "one", created: 1, state: "deleted" }});
+    model.set("offers_trying", true);
+    model.set("look", model.get("look"));
+    console.log(state(), page.all((one) => one.tag === "button" && !one.hidden).length);
+    """
+    assert run_view("run.js", page) == ["deleted 0"]
+    assert run_view("run.js", page, "zh") == ["已删除 0"]

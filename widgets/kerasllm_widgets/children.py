@@ -140,6 +140,11 @@ def _listen(path: str, worker: Worker) -> None:
         )
 
 
+def is_deleted(run: Run) -> bool:
+    """Whether there is no such run any more: moved to the trash from the sidebar, say."""
+    return not (run.path / "run.json").exists()
+
+
 def is_starting(run: Run, status: dict[str, Any]) -> bool:
     """Whether a trainer of this run was started here that has not yet written to its folder.
 

@@ -89,6 +89,10 @@ class RunView(anywidget.AnyWidget):
         while not until.is_set():
             look = _look(run)
             ended = look["state"] in (*ENDED, "gone")
+            if look["state"] == "deleted":
+                self.look = look  # what was shown of it stays, here and in the still
+                until.wait(REST)  # it may come back from the trash
+                continue
             lines = tail.read()
             curve.add(lines)
             if until.is_set():
@@ -117,6 +121,8 @@ class RunView(anywidget.AnyWidget):
             return
         self.problem = ""
         try:
+            if children.is_deleted(self.run):
+                raise InputError(f"{self.run.name} was deleted", f"{self.run.name} 已被删除")
             work[content["do"]]()
         except InputError as error:
             self.problem = error.zh if self.language == "zh" else str(error)
@@ -162,6 +168,8 @@ def _look(run: Run) -> dict[str, Any]:
     state, status = run.state, run.status
     asked = {name: run.asked[name] for name in ("recipe", "created")}
     look = {"name": run.name, "path": str(run.path), **asked, "state": state}
+    if children.is_deleted(run):
+        return {**look, "state": "deleted"}
     if children.is_starting(run, status):
         stopping = (run.path / "stop").exists() and status["state"] == "queued"
         return {**look, "state": "stopping" if stopping else "starting"}

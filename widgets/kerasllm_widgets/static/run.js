@@ -56,7 +56,7 @@ function render({ model, el }) {
     stop.disabled = look.state === "stopping";
     resume.hidden = !RESUMABLE.includes(look.state);
     resume.disabled = false;
-    tryIt.hidden = !model.get("offers_trying") || ["queued", "starting"].includes(look.state);
+    tryIt.hidden = !model.get("offers_trying") || ["queued", "starting", "deleted"].includes(look.state);
     const failed = look.state === "failed";
     problem.textContent = model.get("problem") || look.problem || (failed && look.message) || "";
     problem.hidden = !problem.textContent;

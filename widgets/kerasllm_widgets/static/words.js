@@ -56,6 +56,7 @@ const WORDS = {
   stopped: ["stopped", "已停止"],
   failed: ["failed", "失败"],
   completed: ["completed", "已完成"],
+  deleted: ["deleted", "已删除"],
   gone: ["its process is gone", "进程已消失"],
   // phases
   "reading the data": ["reading the data", "读取数据"],
