@@ -34,7 +34,7 @@ def no_child_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     Widget.close_all()
     monkeypatch.setattr(children, "park", lambda: None)  # a thread of a view may be about to
-    for worker in (children._parked, *(worker for worker, _ in children._answering.values())):
+    for worker in (children._parked, *(one.worker for one in children._answering.values())):
         if worker:
             worker.dismiss()
     for process, _ in children._trainers.values():

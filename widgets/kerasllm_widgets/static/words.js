@@ -44,6 +44,8 @@ const WORDS = {
   prompt: ["Prompt", "开头"],
   row: ["row", "行"],
   try: ["Try it", "试用"],
+  superseded: ["another question came in between; ask again", "其间有另一个问题；请再问一次"],
+  tooLarge: ["The picture is larger than 8 MB; make it smaller.", "图片大于 8 MB；请先缩小。"],
   truth: ["truth", "真实"],
   write: ["Write on", "接着写"],
   yourPicture: ["Your picture", "你的图片"],
