@@ -50,6 +50,15 @@ def test_a_file_is_read_and_its_columns_checked(tmp_path: Path) -> None:
     assert "did you mean 'homes.csv'" in panel.form.mistakes["data"]["en"]
 
 
+def test_blanks_around_a_files_name_are_no_part_of_it(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "train", lambda run: None)
+    panel = Panel("linear_regression")
+    type_(panel, data=" sample:line ", test=" 0.5 ")
+    assert panel.form.mistakes == {}
+    assert panel.train().recipe == LinearRegression(data="sample:line", test="0.5")
+    panel.close()
+
+
 def test_the_data_card_is_what_training_would_find() -> None:
     panel = Panel("linear_regression")
     click(panel.form, "card")

@@ -69,6 +69,15 @@ def schema(recipe: type[Recipe]) -> dict[str, Any]:
     }
 
 
+def given(recipe: type[Recipe], typed: Mapping[str, Any]) -> dict[str, Any]:
+    """What was typed without the blanks around it; a column's name may begin with one."""
+    columns = {name for name, field in recipe.model_fields.items() if drawing(field)["kind"].startswith("column")}
+    return {
+        name: value.strip() if isinstance(value, str) and name not in columns else value
+        for name, value in typed.items()
+    }
+
+
 def mistakes(recipe: type[Recipe], values: Mapping[str, Any]) -> dict[str, Said]:
     """Why values are refused, by the parameter's name ("" what concerns several together); {} where all is well."""
     try:

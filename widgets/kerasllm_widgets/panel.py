@@ -92,6 +92,11 @@ class Panel(ipywidgets.VBox):
         """What stands in the form, as typed."""
         return dict(self.form.values)
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """What a run is made of: the values as typed, without the blanks around them."""
+        return form.given(self.recipe, self.form.values)
+
     def _ipython_display_(self) -> None:
         self.still.display(self)
         children.park()
@@ -130,7 +135,7 @@ class Panel(ipywidgets.VBox):
         if self._check():
             place, words = next(iter(self.form.mistakes.items()))
             raise InputError(*(f"{place}: {words[one]}" if place else words[one] for one in ("en", "zh")))
-        return self.recipe(**self.form.values)
+        return self.recipe(**self.given)
 
     def _estimate(self) -> None:
         asked = self.values
@@ -202,13 +207,13 @@ class Panel(ipywidgets.VBox):
 
     def _check(self) -> bool:
         """Name what is wrong under its field; whether anything is."""
-        values, read = self.form.values, self._last_read
-        is_read = read.get("source") == str(values.get("data", "")).strip()
+        values, read = self.given, self._last_read
+        is_read = read.get("source") == values["data"]
         known = read["columns"] if is_read and read.get("table") else None
         found = form.places(self.recipe, values, known) | form.mistakes(self.recipe, values)
         if is_read and read["error"]:
             found["data"] = read["error"]
-        if not str(values.get("data", "")).strip():
+        if not values["data"]:
             found["data"] = {"en": "is needed", "zh": "不能为空"}
         self.form.mistakes = found
         return bool(found)
@@ -219,7 +224,7 @@ class Panel(ipywidgets.VBox):
 
     def _read(self) -> None:
         with self._reading:
-            source = str(self.form.values.get("data", "")).strip()
+            source = self.given["data"]
             if source != self._last_read.get("source"):
                 self._last_read = form.preview(self.recipe, source)
                 self.form.preview = self._last_read
