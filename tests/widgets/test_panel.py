@@ -15,6 +15,7 @@ from kerasllm_widgets.compare import Compare
 from kerasllm_widgets.estimate import estimate
 
 import kerasllm
+from kerasllm.errors import InputError
 from kerasllm.recipes.linear_regression import LinearRegression
 from tests.conftest import last_json
 from tests.widgets.conftest import click, wait
@@ -50,6 +51,26 @@ def test_a_file_is_read_and_its_columns_checked(tmp_path: Path) -> None:
     assert "did you mean 'homes.csv'" in panel.form.mistakes["data"]["en"]
 
 
+def test_what_cannot_be_read_is_told_at_its_field_before_a_run_is_made(tmp_path: Path, runs: Path) -> None:
+    panel = Panel("linear_regression")
+    type_(panel, data="sample:line", test=str(tmp_path / "test.csv.gz"))
+    assert "neither a share" in panel.form.mistakes["test"]["en"]
+    (tmp_path / "test.csv.gz").write_text("x,y\n1,2\n")
+    type_(panel, data="sample:houses")
+    assert panel.form.mistakes == {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LinearRegression, "fingerprints", refuse)
+        click(panel.form, "train")
+        wait(lambda: panel.form.notice, 10)
+    assert panel.form.mistakes == {"test": {"en": "test.csv.gz: no readable gzip file", "zh": "test.csv.gz：无法解压"}}
+    assert not panel.form.busy
+    assert not runs.exists()
+
+
+def refuse(recipe: LinearRegression) -> None:
+    raise InputError("test.csv.gz: no readable gzip file", "test.csv.gz：无法解压")
+
+
 def test_blanks_around_a_files_name_are_no_part_of_it(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(children, "train", lambda run: None)
     panel = Panel("linear_regression")
@@ -82,6 +103,7 @@ def test_a_second_click_while_a_run_goes_on_starts_nothing(runs: Path, monkeypat
     panel = Panel("linear_regression")
     click(panel.form, "train")
     click(panel.form, "train")
+    wait(lambda: panel.run, 20)
     assert len(list(runs.iterdir())) == 1
     assert panel.form.notice == {"kind": "problem", "words": {"en": "A run is going on", "zh": "训练正在进行"}}
     click(panel.form, "estimate")
@@ -107,7 +129,7 @@ def test_a_panel_trains_in_a_child_to_the_command_lines_weights(kerasllm: Any) -
     children._parked.imported.wait(90)
     click(panel.form, "train")
     assert panel.form.busy
-    assert panel.run
+    assert wait(lambda: panel.run)
     assert panel.view.look["state"] in ("starting", "queued", "running")
     wait(lambda: panel.view.look["state"] == "completed" and panel.view.result)
     assert set(panel.view.curve) == {"loss"}

@@ -15,7 +15,6 @@ import ipywidgets
 import traitlets
 
 from kerasllm import recipes
-from kerasllm.data.samples import SAMPLES
 from kerasllm.errors import InputError
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create, files
@@ -67,7 +66,7 @@ class Panel(ipywidgets.VBox):
         self.form = Form(
             schema=form.schema(self.recipe),
             values=_as_typed(given),
-            files=form.files_nearby(Path.cwd(), list(SAMPLES)),
+            files=form.files_nearby(Path.cwd(), self.recipe),
         )
         self.view = RunView()
         self.view.offers_trying = True
@@ -112,6 +111,11 @@ class Panel(ipywidgets.VBox):
     def train(self, name: str = "") -> Run:
         """Start a run with what stands in the form, in a process of its own; a wrong value raises InputError."""
         recipe = self._settled().anchored()
+        try:
+            recipe.fingerprints()  # before a run is made of what cannot be read
+        except InputError as error:
+            self.form.mistakes = {form.place(recipe, error): form.told(error)}
+            raise
         run = create(recipe, self._runs, name, "panel")
         files.replace_json(run.path / MARK, {"notebook": _notebook()})
         self._leave_playground()
@@ -136,6 +140,14 @@ class Panel(ipywidgets.VBox):
             place, words = next(iter(self.form.mistakes.items()))
             raise InputError(*(f"{place}: {words[one]}" if place else words[one] for one in ("en", "zh")))
         return self.recipe(**self.given)
+
+    def _train(self) -> None:
+        try:
+            self.train()
+        except InputError as error:
+            self.form.notice = {"kind": "problem", "words": form.told(error)}
+        finally:
+            self.form.busy = self.view.look.get("state") in (*LIVE, "starting")
 
     def _estimate(self) -> None:
         asked = self.values
@@ -178,7 +190,9 @@ class Panel(ipywidgets.VBox):
             return
         try:
             if content["do"] == "train":
-                self.train()
+                self._settled()
+                self.form.busy = True
+                _in_thread(self._train)  # large files take their time
             else:
                 self.form.notice = {"kind": "saved", "words": self.save(content["name"]).name}
         except InputError as error:
