@@ -160,6 +160,24 @@ def test_a_stop_is_acknowledged_at_once_in_each_state_and_forgotten_with_its_ses
     assert run_view("run.js", page) == ["stopping… stopping… running"] * 3
 
 
+def test_what_trains_a_run_is_told() -> None:
+    run = running(device="2 x NVIDIA H200, jax 0.7", note="not as when it began (cores 2 -> 4)")
+    view = RunView(run)
+    assert view.look["device"] == "2 x NVIDIA H200, jax 0.7"
+    assert view.look["note"] == "not as when it began (cores 2 -> 4)"
+    view.close()
+    page = f"""{SHOW}
+    const model = show({{ ...{LOOK}, device: "GPU", note: "" }});
+    const told = page.all((one) => one.attributes.class === "kl-help")[0];
+    console.log(told.textContent);
+    model.set("look", {{ ...{LOOK}, device: "GPU", note: "not as before" }});
+    console.log(told.textContent);
+    model.set("look", {LOOK});
+    console.log(told.hidden);
+    """
+    assert run_view("run.js", page) == ["trained on GPU", "trained on GPU · not as before", "true"]
+
+
 def test_a_run_that_was_deleted_meanwhile_is_said_to_be_and_offers_nothing() -> None:
     run = create(LinearRegression())
     files.replace_json(run.path / "status.json", {"state": "stopped"})

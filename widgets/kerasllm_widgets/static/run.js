@@ -31,11 +31,12 @@ function render({ model, el }) {
   const tryIt = h("button", { class: "kl-button", onclick: () => send("try") }, say("try"));
   const trace = h("pre", { class: "kl-log", tabindex: "0" });
   const log = h("details", { ontoggle: () => log.open && send("log") }, h("summary", {}, say("log")), trace);
+  const device = h("p", { class: "kl-help" });
   const charts = h("div", { class: "kl-charts" });
   const result = h("div", { class: "kl-result" });
   const box = h("section", { class: "kl-box kl-run", "aria-label": say("curve") },
     h("div", { class: "kl-row" }, title, state, left, h("span", { class: "kl-grow" }), tryIt, stop, resume),
-    bar, problem, log, charts, result);
+    bar, device, problem, log, charts, result);
   const drawn = new Map();
 
   function show() {
@@ -57,6 +58,8 @@ function render({ model, el }) {
     resume.hidden = !RESUMABLE.includes(look.state);
     resume.disabled = false;
     tryIt.hidden = !model.get("offers_trying") || ["queued", "starting", "deleted"].includes(look.state);
+    device.textContent = [look.device && `${say("device")} ${look.device}`, look.note].filter(Boolean).join(" · ");
+    device.hidden = !device.textContent;
     const failed = look.state === "failed";
     problem.textContent = model.get("problem") || look.problem || (failed && look.message) || "";
     problem.hidden = !problem.textContent;

@@ -9,6 +9,7 @@ const WORDS = {
   confusionNote: ["rows: true class; columns: answered", "行：真实类别；列：回答"],
   curve: ["Curve", "曲线"],
   curveHelp: ["arrow keys read the points", "用方向键读取各点"],
+  device: ["trained on", "训练设备："],
   epoch: ["epoch", "轮"],
   estimate: ["Estimate time", "估计时间"],
   estimating: ["Estimating: a few steps are tried…", "正在估计：试跑几步…"],
