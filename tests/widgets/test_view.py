@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from kerasllm_widgets.playground import Playground
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files
 from kerasllm.run.process import myself
+from tests.conftest import ROOT
 from tests.widgets.conftest import click, wait
 from tests.widgets.pages import run_view
 
@@ -158,6 +160,27 @@ def test_a_stop_is_acknowledged_at_once_in_each_state_and_forgotten_with_its_ses
     }}
     """
     assert run_view("run.js", page) == ["stopping… stopping… running"] * 3
+
+
+def test_every_phase_that_a_run_has_is_said_in_both_languages() -> None:
+    sources = "".join(file.read_text("utf-8") for file in (ROOT / "kerasllm").rglob("*.py"))
+    phases = {name for name in re.findall(r"""phase(?:=|": )f?"([^"{]+)""", sources) if name != "training"}
+    assert {"starting", "starting the kernel", "cell ", "compiling"} <= phases
+    names = [name + "2/5" if name.endswith(" ") else name for name in sorted(phases)]
+    page = f"console.log({names}.map(phase).join('|'));"
+    told = [run_view("run.js", page, language)[0].split("|") for language in ("en", "zh")]
+    assert all(one != two for one, two in zip(*told, strict=True)), told
+    assert told[1][names.index("cell 2/5")] == "单元格 2/5"
+    assert told[0][names.index("starting")] == "starting"
+
+
+def test_keras_is_loaded_only_where_a_recipe_starts() -> None:
+    page = """
+    console.log(words({ state: "running", phase: "starting", recipe: "lstm_text" }));
+    console.log(words({ state: "starting", recipe: "" }));
+    console.log(words({ state: "starting", recipe: "lstm_text" }));
+    """
+    assert run_view("run.js", page) == ["starting", "starting", "Loading Keras…"]
 
 
 def test_what_trains_a_run_is_told() -> None:

@@ -1,6 +1,6 @@
 // RunView: state, progress, curve, result of one run; Stop and Resume.
 import { h, follow, attach, number } from "./dom.js";
-import { say, duration, language } from "./words.js";
+import { say, phase, duration, language } from "./words.js";
 import { chart } from "./chart.js";
 import { stopByServer } from "./server.js";
 
@@ -97,9 +97,10 @@ function render({ model, el }) {
 }
 
 function words(look) {
+  if (look.state === "starting" && !look.recipe) return phase("starting"); // a notebook, perhaps without Keras
   if (look.state !== "running") return say(look.state);
   if (look.phase === "training") return `${say("epoch")} ${Math.min(look.epoch + 1, look.epochs)} ${say("of")} ${look.epochs}`;
-  return say(look.phase || "running");
+  return look.phase ? phase(look.phase) : say("running");
 }
 
 function results(model, send) {

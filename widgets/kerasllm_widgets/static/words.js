@@ -61,7 +61,13 @@ const WORDS = {
   completed: ["completed", "已完成"],
   deleted: ["deleted", "已删除"],
   gone: ["its process is gone", "进程已消失"],
-  // phases
+};
+
+// What a run does while it is running, by the name that its folder has for it.
+const PHASES = {
+  starting: ["starting", "正在启动"],
+  "starting the kernel": ["starting the kernel", "正在启动内核"],
+  cell: ["cell", "单元格"],
   "reading the data": ["reading the data", "读取数据"],
   "loading Keras": ["Loading Keras…", "正在加载 Keras…"],
   "building the network": ["building the network", "构建网络"],
@@ -75,6 +81,12 @@ export const language = chinese ? "zh" : "en";
 
 export function say(word) {
   return WORDS[word] ? WORDS[word][chinese ? 1 : 0] : word;
+}
+
+// A run's phase; one with a count, such as "cell 2/5", keeps it.
+export function phase(name) {
+  const [, what, count] = /^(.*?)( \d+\/\d+)?$/.exec(name);
+  return (PHASES[what] ? PHASES[what][chinese ? 1 : 0] : what) + (count || "");
 }
 
 // A text that Python gives in both languages, or in the one there is.
