@@ -2,7 +2,7 @@
 
 {"rows": […]}, {"picture": BASE64} or {"prompt": TEXT, "options": {…}} -> {"answers": […]}, or of a language model
 {"piece": TEXT} … {"end": true}; {"problem": LINE} where it is the question's fault. Each carries the question's `id`.
-A newer question ends the answer to an older one.
+A newer question ends the answer to an older one, and whoever asked that is told {"superseded": true}.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,6 +25,8 @@ from kerasllm.training import answer, checkpoint
 IDLE = 1800  # seconds without a question; the playground starts another process with the next one
 MOST_FLIPS = 100  # rows told
 
+SUPERSEDED = {"superseded": True}
+
 Question = dict[str, Any]
 
 
@@ -33,7 +36,10 @@ def serve(path: str) -> None:
     asked: queue.Queue[Question | None] = queue.Queue()
     threading.Thread(target=_listen, args=(asked,), daemon=True).start()
     model = Latest(Run(Path(path)))
-    while (question := _newest(asked)) is not None:
+    while questions := _waiting(asked):
+        *older, question = questions
+        for one in older:
+            _say(out, {"id": one["id"], **SUPERSEDED})
         try:
             for part in _answered(model, question, asked.empty):
                 _say(out, {"id": question["id"], **part})
@@ -68,6 +74,7 @@ def _answered(model: Latest, question: Question, is_newest: Callable[[], bool]) 
     if "prompt" in question:
         for piece in run.generate(question["prompt"], **question["options"]):
             if not is_newest():
+                yield SUPERSEDED
                 return
             yield {"piece": piece}
         yield {"end": True, "source": model.source}
@@ -110,15 +117,14 @@ def _row(features: Any, place: int) -> str:
     return str(features[place])
 
 
-def _newest(asked: queue.Queue[Question | None]) -> Question | None:
-    """The newest question; None at the end, or after a long time without one."""
-    try:
-        question = asked.get(timeout=IDLE)
-    except queue.Empty:
-        return None
-    while question is not None and not asked.empty():
-        question = asked.get()
-    return question
+def _waiting(asked: queue.Queue[Question | None]) -> list[Question]:
+    """The questions that wait, the newest last; none at the end, or after a long time without one."""
+    questions: list[Question] = []
+    with suppress(queue.Empty):
+        while question := asked.get(timeout=0 if questions else IDLE):
+            questions.append(question)
+        return []  # stdin has ended
+    return questions
 
 
 def _listen(asked: queue.Queue[Question | None]) -> None:
