@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from importlib.metadata import PackageNotFoundError, version
@@ -155,6 +155,19 @@ def _norms(model: keras.Model) -> Iterator[keras.layers.BatchNormalization]:
             yield layer
         elif hasattr(layer, "layers"):
             yield from _norms(layer)
+
+
+def on_the_whole_batch(change: Callable[[list[Any]], list[Any]], gradients: list[Any]) -> list[Any]:
+    """Change gradients as they are over the whole batch: TensorFlow's devices have each its part's, added up later."""
+    if backend() != "tensorflow":
+        return change(gradients)
+    import tensorflow as tf
+
+    replica = tf.distribute.get_replica_context()
+    if replica.num_replicas_in_sync == 1:
+        return change(gradients)
+    whole = replica.all_reduce(tf.distribute.ReduceOp.SUM, [tf.convert_to_tensor(one) for one in gradients])
+    return [one / replica.num_replicas_in_sync for one in change(whole)]
 
 
 def jit_compile() -> bool | str:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from kerasllm.recipe import Recipe
+from kerasllm.training import devices
 
 
 def optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
@@ -42,11 +43,15 @@ def optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
 class PerWeight:
     """Gives each weight its own share of the learning rate, in its step and in its decay, on every backend.
 
-    Scaling the gradients would not do: Adam's steps do not depend on their scale.
+    Scaling the gradients would not do: Adam's steps do not depend on their scale. Clips what several devices have
+    found together.
     """
 
     recipe: Recipe
     weight_decay: float | None
+
+    def _clip_gradients(self, grads: list[Any]) -> list[Any]:
+        return devices.on_the_whole_batch(super()._clip_gradients, grads)  # type: ignore[misc]
 
     def _backend_update_step(self, grads: list[Any], variables: list[Any], rate: Any) -> None:
         for share, places in self._by_share(variables).items():
