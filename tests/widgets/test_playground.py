@@ -208,7 +208,7 @@ def test_a_playground_answers_by_the_model_and_by_a_checkpoint_of_a_run_that_goe
     assert playground.answer["source"] == "model"
     click(playground, "row", id=3, row={"area": "wide", "orientation": "south"})
     wait(lambda: playground.answer.get("id") == 3)
-    assert "'wide' is not a number" in playground.answer["problem"]
+    assert "'wide' is not a number" in playground.answer["problem"]["en"]
     from kerasllm_widgets.answers import Latest  # this process, too, imports Keras only here
 
     by_model = Latest(run).load().predict([{"area": 90, "orientation": "south"}])
