@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from kerasllm_widgets import Panel, RunView, children
-from kerasllm_widgets.compare import Compare
 from kerasllm_widgets.estimate import estimate
 from kerasllm_widgets.view import _look as look
 
@@ -253,17 +252,3 @@ def test_a_try_ends_with_the_kernel_that_asked_for_it_and_leaves_nothing(tmp_pat
     assert process.wait(60) == 0
     assert (tmp_path / "stopped").exists() == stops
     assert not run.parent.exists()
-
-
-@pytest.mark.slow
-def test_runs_are_compared_with_the_rows_that_they_judge_differently(kerasllm: Any) -> None:
-    for name, epochs in (("one", "1"), ("two", "6")):
-        kerasllm("train", "text_classifier", "--epochs", epochs, "--name", name)
-    compare = Compare("one", "two")
-    assert compare.parameters == {"epochs": [1, 6]}
-    assert compare.scores["accuracy"][0] < compare.scores["accuracy"][1]
-    click(compare, "flips")
-    wait(lambda: "flips" in compare.flips)
-    assert compare.flips["rows"] == 310
-    assert all(one["answers"][0] != one["answers"][1] for one in compare.flips["flips"])
-    assert "one" in compare.still._content()

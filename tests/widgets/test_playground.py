@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 from kerasllm_widgets import Panel, children
 from kerasllm_widgets.playground import Playground
 
+from kerasllm.language import Writing
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import create
 from tests.widgets.conftest import click, wait
@@ -177,13 +179,35 @@ def test_trying_leaves_a_parked_process_for_the_next_train(
     wait(lambda: workers[0].poll() is not None, 20)
 
 
-def test_what_is_wrong_with_a_question_is_told_in_both_languages() -> None:
-    playground = Playground(create(LinearRegression()))
-    options = {"length": "many", "temperature": "1", "top_k": "0", "top_p": "1"}
-    click(playground, "prompt", id=1, prompt="", options=options)
-    assert playground.answer["problem"] == {"en": "length: 'many' is not a number", "zh": "length：'many' 不是数字"}
-    click(playground, "prompt", id=2, prompt="", options={**options, "length": "0"})
-    assert playground.answer["problem"]["zh"] == "length：0 不在 1..100000 之内"
+def test_how_to_write_is_asked_and_checked_as_generate_declares_it() -> None:
+    run = create(LinearRegression())
+    (run.path / "language.json").touch()
+    playground = Playground(run)
+    assert [one["name"] for one in playground.options] == list(Writing.model_fields)
+    typed = {one["name"]: str(one["default"]) for one in playground.options}
+    for name, value, en, zh in (
+        ("length", "many", "length: must be a whole number", "length：必须是整数"),
+        ("length", "0", "length: must be 1 or more", "length：必须大于或等于 1"),
+        ("top_p", "0", "top_p: must be greater than 0", "top_p：必须大于 0"),
+        ("temperature", "nan", "temperature: must be a finite number", "temperature：必须是有限的数"),
+    ):
+        click(playground, "prompt", id=1, prompt="", options={**typed, name: value})
+        assert playground.answer["problem"] == {"en": en, "zh": zh}
+    asked: list[Any] = []
+    playground.ask = lambda **question: asked.append(question)  # type: ignore[method-assign]
+    click(playground, "prompt", id=2, prompt="x", options=typed | {"temperature": "20", "length": "1000000"})
+    assert asked == [{"id": 2, "prompt": "x", "options": {**Writing(temperature=20, length=1000000).model_dump()}}]
+    page = f"""const KIND = ""; {SHOW}
+    model.set("options", {json.dumps(playground.options)});
+    model.set("kind", "language");
+    console.log(page.all((one) => one.tag === "label").map((one) => one.text).join("|"));
+    page.all((one) => one.tag === "form")[0].heard.submit({{ preventDefault() {{}} }});
+    console.log(JSON.stringify(model.sent[0].options));
+    undo();
+    """
+    labels, options = run_view("playground.js", page)
+    assert labels == "Prompt|length 1..1000000|temperature 0..100|top_k 0..|top_p >0..1|seed 0..2147483647"
+    assert json.loads(options) == {"length": "200", "temperature": "0.8", "top_k": "0", "top_p": "1", "seed": "0"}
     playground.close()
 
 
@@ -208,7 +232,7 @@ def test_a_playground_answers_by_the_model_and_by_a_checkpoint_of_a_run_that_goe
     assert playground.answer["source"] == "model"
     click(playground, "row", id=3, row={"area": "wide", "orientation": "south"})
     wait(lambda: playground.answer.get("id") == 3)
-    assert "'wide' is not a number" in playground.answer["problem"]
+    assert "'wide' is not a number" in playground.answer["problem"]["en"]
     from kerasllm_widgets.answers import Latest  # this process, too, imports Keras only here
 
     by_model = Latest(run).load().predict([{"area": 90, "orientation": "south"}])

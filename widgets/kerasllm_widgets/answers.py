@@ -1,8 +1,9 @@
 """Answer with a run's model, in a worker: questions are lines of JSON on stdin, answers lines on stdout.
 
 {"rows": […]}, {"picture": BASE64} or {"prompt": TEXT, "options": {…}} -> {"answers": […]}, or of a language model
-{"piece": TEXT} … {"end": true}; {"problem": LINE} where it is the question's fault. Each carries the question's `id`.
-A newer question ends the answer to an older one, and whoever asked that is told {"superseded": true}.
+{"piece": TEXT} … {"end": true}; {"problem": {"en": LINE, "zh": LINE}} where it is the question's fault. Each carries
+the question's `id`. A newer question ends the answer to an older one, and whoever asked that is told
+{"superseded": true}.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any, TextIO
 from kerasllm.errors import InputError
 from kerasllm.run import Run
 from kerasllm.training import answer, checkpoint
+from kerasllm_widgets.form import told
 
 IDLE = 1800  # seconds without a question; the playground starts another process with the next one
 MOST_FLIPS = 100  # rows told
@@ -44,7 +46,7 @@ def serve(path: str) -> None:
             for part in _answered(model, question, asked.empty):
                 _say(out, {"id": question["id"], **part})
         except InputError as error:
-            _say(out, {"id": question["id"], "problem": str(error)})
+            _say(out, {"id": question["id"], "problem": told(error)})
 
 
 class Latest:
@@ -91,15 +93,18 @@ def flips(paths: list[str]) -> None:
         data = runs[0].recipe.read()
         held = data.test or data.validation
         if not held:
-            raise InputError(f"{runs[0].name} held no rows out to compare on")
+            raise InputError(f"{runs[0].name} held no rows out to compare on", f"{runs[0].name} 没有留出可供比较的行")
         verdicts = []
         for run in runs:
             answers = run.predict(held.features)
             if answers and "label" not in answers[0]:
-                raise InputError(f"{run.name} predicts no classes; verdicts are of classifiers")
+                raise InputError(
+                    f"{run.name} predicts no classes; verdicts are of classifiers",
+                    f"{run.name} 不预测类别；只有分类器才有判断",
+                )
             verdicts.append([one["label"] for one in answers])
     except InputError as error:
-        _say(out, {"problem": str(error)})
+        _say(out, {"problem": told(error)})
         return
     together = list(zip(*verdicts, strict=True))
     rows = [place for place, row in enumerate(together) if len(set(row)) > 1]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from kerasllm.data.files import Table, no_file, read
 from kerasllm.data.samples import HOLDS, SAMPLES, sample
@@ -46,21 +47,7 @@ def schema(recipe: type[Recipe]) -> dict[str, Any]:
     """Everything a surface needs to draw the form: groups in order, and of each its fields."""
     groups: dict[str, list[dict[str, Any]]] = {group: [] for group in GROUPS}
     for name, field in recipe.model_fields.items():
-        drawn = drawing(field)
-        choices = list(typing.get_args(field.annotation))
-        groups[drawn["group"]].append(
-            {
-                "name": name,
-                "type": "choice" if choices else typing.cast(type, field.annotation).__name__,
-                "choices": choices,
-                "default": field.get_default(),
-                "kind": drawn["kind"],
-                "unit": drawn["unit"],
-                "bounds": bounds(field),
-                "advanced": drawn["advanced"],
-                "help": {"en": field.description, "zh": drawn["zh"]},
-            }
-        )
+        groups[drawing(field)["group"]].append(control(name, field))
     return {
         "recipe": recipe.name(),
         "summary": {"en": recipe.summary(), "zh": recipe.summary("zh")},
@@ -69,6 +56,22 @@ def schema(recipe: type[Recipe]) -> dict[str, Any]:
             for name, fields in groups.items()
             if fields
         ],
+    }
+
+
+def control(name: str, field: FieldInfo) -> dict[str, Any]:
+    """Everything a surface needs to draw one field."""
+    drawn, choices = drawing(field), list(typing.get_args(field.annotation))
+    return {
+        "name": name,
+        "type": "choice" if choices else typing.cast(type, field.annotation).__name__,
+        "choices": choices,
+        "default": field.get_default(),
+        "kind": drawn["kind"],
+        "unit": drawn["unit"],
+        "bounds": bounds(field),
+        "advanced": drawn["advanced"],
+        "help": {"en": field.description, "zh": drawn["zh"]},
     }
 
 
@@ -81,7 +84,7 @@ def given(recipe: type[Recipe], typed: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def mistakes(recipe: type[Recipe], values: Mapping[str, Any]) -> dict[str, Said]:
+def mistakes(recipe: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Said]:
     """Why values are refused, by the parameter's name ("" what concerns several together); {} where all is well."""
     try:
         BaseModel.__init__(recipe.__new__(recipe), **values)

@@ -6,6 +6,7 @@ import base64
 import contextvars
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,12 @@ class RunView(anywidget.AnyWidget):
     def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
         """A click: {"do": "stop", "session": WHICH}, "resume", "figures" or "log"; "try" is for the panel around it."""
         stop = partial(self.stop, content.get("session"))
-        work = {"stop": stop, "resume": self.resume, "figures": self._figures, "log": self._log}
+        work: dict[str, Callable[[], None]] = {
+            "stop": stop,
+            "resume": self.resume,
+            "figures": self._figures,
+            "log": self._log,
+        }
         if not self.run or content["do"] not in work:
             return
         self.problem = ""

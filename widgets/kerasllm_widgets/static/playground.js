@@ -121,13 +121,12 @@ function picture(model, ask, refuse) {
 
 function writing(model, ask) {
   const area = h("textarea", { class: "kl-control kl-area", rows: "3" });
-  const settings = { length: "200", temperature: "0.8", top_k: "0", top_p: "1" };
-  const controls = Object.entries(settings).map(([name, value]) => [name, h("input", { class: "kl-control", type: "text", inputmode: "decimal", value })]);
-  const options = () => Object.fromEntries(controls.map(([name, control]) => [name, control.value]));
+  const controls = model.get("options").map((one) => [one, h("input", { class: "kl-control", type: "text", inputmode: "decimal", value: String(one.default), title: said(one.help) })]);
+  const options = () => Object.fromEntries(controls.map(([{ name }, control]) => [name, control.value]));
   const write = h("button", { class: "kl-button kl-primary", type: "submit" }, say("write"));
   const form = h("form", { onsubmit: (event) => { event.preventDefault(); ask({ do: "prompt", prompt: area.value, options: options() }); } },
     labelled(say("prompt"), area),
-    h("div", { class: "kl-fields kl-few" }, controls.map(([name, control]) => labelled(name, control))),
+    h("div", { class: "kl-fields kl-few" }, controls.map(([{ name, bounds }, control]) => labelled([name, h("span", { class: "kl-quiet" }, ` ${bounds}`)], control))),
     h("div", { class: "kl-row" }, write));
   return { element: form };
 }
