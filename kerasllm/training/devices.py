@@ -163,10 +163,12 @@ def on_the_whole_batch(change: Callable[[list[Any]], list[Any]], gradients: list
         return change(gradients)
     import tensorflow as tf
 
+    # Of an embedding it has the rows that a batch looked up, one by one, whose norm is another than the array's.
+    dense = [tf.convert_to_tensor(one) for one in gradients]
     replica = tf.distribute.get_replica_context()
     if replica.num_replicas_in_sync == 1:
-        return change(gradients)
-    whole = replica.all_reduce(tf.distribute.ReduceOp.SUM, [tf.convert_to_tensor(one) for one in gradients])
+        return change(dense)
+    whole = replica.all_reduce(tf.distribute.ReduceOp.SUM, dense)
     return [one / replica.num_replicas_in_sync for one in change(whole)]
 
 

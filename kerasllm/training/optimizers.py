@@ -51,7 +51,8 @@ class PerWeight:
     weight_decay: float | None
 
     def _clip_gradients(self, grads: list[Any]) -> list[Any]:
-        return devices.on_the_whole_batch(super()._clip_gradients, grads)  # type: ignore[misc]
+        clip = super()._clip_gradients  # type: ignore[misc]
+        return devices.on_the_whole_batch(clip, grads) if self.recipe.clipnorm else grads
 
     def _backend_update_step(self, grads: list[Any], variables: list[Any], rate: Any) -> None:
         for share, places in self._by_share(variables).items():
@@ -59,9 +60,9 @@ class PerWeight:
             super()._backend_update_step(*some, rate if share == 1 else rate * share)  # type: ignore[misc]
 
     def _apply_weight_decay(self, variables: list[Any]) -> None:
-        whole = self.weight_decay
-        for share, places in self._by_share(variables).items():
-            self.weight_decay = whole * share if whole else whole
+        whole = self.recipe.weight_decay
+        for share, places in self._by_share(variables).items() if whole else ():
+            self.weight_decay = whole * share  # not read before: TensorFlow's devices take turns in here
             super()._apply_weight_decay([variables[place] for place in places])  # type: ignore[misc]
         self.weight_decay = whole
 
