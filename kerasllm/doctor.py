@@ -96,18 +96,21 @@ def advice(found: dict[str, Any]) -> list[tuple[str, str]]:
             )
         )
     if found["cards"] and found["backend"] and not _has_gpu(found):
-        cure = {"tensorflow": "pip install 'kerasllm[gpu]'", "jax": "pip install 'jax[cuda12]'"}.get(
-            found["backend"], "pip install torch"
-        )
-        told.append(
-            (
-                f"there is a card that {found['backend']} cannot use, CUDA is missing: {cure}",
-                f"有显卡，但 {found['backend']} 用不了，缺少 CUDA：{cure}",
-            )
-        )
+        told.append(no_cuda(found["backend"]))
     if not (packages["papermill"] and packages["ipykernel"]):
         told.append(("for notebooks: pip install 'kerasllm[lab]'", "要用 notebook：pip install 'kerasllm[lab]'"))
     return told
+
+
+def no_cuda(backend: str) -> tuple[str, str]:
+    """What to install where a backend cannot use this machine's card, in English and Chinese."""
+    cure = {"tensorflow": "pip install 'kerasllm[gpu]'", "jax": "pip install 'jax[cuda12]'"}.get(
+        backend, "pip install torch"
+    )
+    return (
+        f"there is a card that {backend} cannot use, CUDA is missing: {cure}",
+        f"有显卡，但 {backend} 用不了，缺少 CUDA：{cure}",
+    )
 
 
 def _has_gpu(found: dict[str, Any]) -> bool:

@@ -20,7 +20,6 @@ from typing import Any
 
 import psutil
 
-NAME = "kerasllm-forked"  # of papermill's engine
 OWN = ("KERASLLM_RUN", "JUPYTER_PATH")  # of the environment: what each run has for itself
 
 
@@ -31,14 +30,24 @@ class Kernels:
         self._origin: subprocess.Popen[str] | None = None
         self._made_for: Any = None
 
-    def engine(self) -> dict[str, Any]:
-        """The arguments by which `papermill.execute_notebook` takes a fork as its kernel."""
-        if sys.platform != "linux":
-            return {}
-        from papermill.engines import papermill_engines
+    def provision(self, manager: Any) -> Any:
+        """The same kernel manager of jupyter_client's, with a fork as its kernel's process where one can be had."""
+        from jupyter_client.provisioning import LocalProvisioner
 
-        papermill_engines.register(NAME, _engine())
-        return {"engine_name": NAME, "kernels": self}
+        class Provisioner(LocalProvisioner):
+            kernels = self
+
+            async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+                """Fork, or start a process."""
+                found: Any = self.kernels.fork(cmd, kwargs["env"])
+                if found is None:
+                    return await super().launch_kernel(cmd, **kwargs)
+                self.process, self.pid, self.pgid = found, found.pid, found.pid
+                return self.connection_info
+
+        if sys.platform == "linux":
+            manager.provisioner = Provisioner(kernel_id="", kernel_spec=manager.kernel_spec, parent=manager)
+        return manager
 
     def fork(self, command: list[str], environment: dict[str, str]) -> Forked | None:
         """What `command` would start, as a fork; None where there is none to be had."""
@@ -101,41 +110,6 @@ class Forked:
     def terminate(self) -> None:
         """Ask it to end."""
         self.send_signal(signal.SIGTERM)
-
-
-def _engine() -> Any:
-    from jupyter_client.provisioning import LocalProvisioner
-    from papermill.clientwrap import PapermillNotebookClient
-    from papermill.engines import Engine
-
-    class Provisioner(LocalProvisioner):
-        kernels: Kernels
-
-        async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
-            """Fork, or start a process."""
-            found: Any = self.kernels.fork(cmd, kwargs["env"])
-            if found is None:
-                return await super().launch_kernel(cmd, **kwargs)
-            self.process, self.pid, self.pgid = found, found.pid, found.pid
-            return self.connection_info
-
-    class Client(PapermillNotebookClient):
-        def create_kernel_manager(self) -> Any:
-            """As ever, but for the process."""
-            manager = super().create_kernel_manager()
-            manager.provisioner = Provisioner(kernel_id="", kernel_spec=manager.kernel_spec, parent=manager)
-            manager.provisioner.kernels = self.kernels
-            return manager
-
-    class ForkedEngine(Engine):
-        @classmethod
-        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, kernels: Kernels, **more: Any) -> Any:
-            """Execute as papermill does, in a kernel of ours that ends with the notebook."""
-            client = Client(nb_man, kernel_name=kernel_name, startup_timeout=more["start_timeout"])
-            client.kernels = kernels
-            return client.execute()
-
-    return ForkedEngine
 
 
 def main() -> None:

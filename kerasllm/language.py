@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -67,6 +67,8 @@ class Writing(BaseModel):
 
 class LanguageModel(Recipe):
     """A recipe that learns which token follows: logits, cross-entropy, nats per character."""
+
+    takes: ClassVar[tuple[str, ...]] = ("table", "text")
 
     data: str = parameter(
         "sample:manual",

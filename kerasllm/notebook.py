@@ -162,18 +162,27 @@ def execute(run: Run, kernels: Kernels | None = None) -> Run:
     # Drawn anew: a default that has drifted would make the notebook train another run than this one.
     drawn = draw(recipe, nbformat.read(source, as_version=4) if source else None)
     nbformat.write(drawn, target)
-    engine = kernels.engine() if kernels and _may_find_keras(drawn, recipe) else {}
     path = str(target).replace("{", "{{").replace("}", "}}")  # papermill fills parameters into a path's braces
+    cells = _Cells(run)
+    papermill.engines.papermill_engines.register(
+        "kerasllm", own_notebook.engine(kernels if _may_find_keras(drawn, recipe) else None)
+    )
     try:
         with this_interpreter() as kernel, environment(KERASLLM_RUN=str(run.path)), _interrupts(run):
-            papermill.execute_notebook(path, path, given, kernel_name=kernel, progress_bar=False, **engine)
+            papermill.execute_notebook(
+                path, path, given, engine_name="kerasllm", kernel_name=kernel, progress_bar=False, writer=cells
+            )
     except papermill.PapermillExecutionError as error:
-        if run.state not in ENDED:  # the trainer tells its own end
-            _fail(run, f"notebook: {error.ename}: {error.evalue}")
+        _tell(run, f"notebook: {error.ename}: {error.evalue}")
         if error.ename in USERS:
             raise InputError(error.evalue) from error
         raise RuntimeError(f"{target}: {error}") from error
+    except RuntimeError as error:  # nbclient's dead kernel
+        if run.state in ENDED:  # else it reads as gone, and can be resumed
+            _tell(run, f"notebook: {error}")
+        raise
     finally:
+        cells.update()
         if run.status["state"] == "queued":
             _fail(run, "the notebook ended before the training began")
     return run
@@ -192,6 +201,32 @@ def _before_training(notebook: Any) -> list[str]:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     last = next((place for place, cell in enumerate(code) if ".train(" in cell.source), len(code))
     return [cell.source for cell in code[: last + 1] if "parameters" not in cell.metadata.get("tags", [])]
+
+
+class _Cells:
+    """What the engine takes for a Writer, of a run whose trainer in the kernel is the real one."""
+
+    def __init__(self, run: Run):
+        self._run = run
+
+    def update(self, phase: str = "", **more: Any) -> None:
+        """Tell the cell that begins; the trainer does while it trains."""
+        status = self._run.status
+        if status["state"] != "running" and status.get("phase", "") != phase:
+            files.replace_json(self._run.path / "status.json", {**status, "phase": phase})
+
+    def stop_asked(self) -> bool:
+        """No: the trainer heeds a stop, and the cells after it show what there is."""
+        return False
+
+
+def _tell(run: Run, message: str) -> None:
+    """Tell of a cell that failed: a trained run keeps its state, and one that failed its own reason."""
+    state = run.status["state"]
+    if state in ("completed", "stopped"):
+        files.replace_json(run.path / "status.json", {**run.status, "message": message})
+    elif state != "failed":
+        _fail(run, message)
 
 
 def _fail(run: Run, message: str) -> None:

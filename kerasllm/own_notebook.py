@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasllm.errors import InputError, did_you_mean, needs
+from kerasllm.forked_kernel import Kernels
 from kerasllm.kernels import environment, this_interpreter
 from kerasllm.run import Run, files, reserve
 from kerasllm.run.process import myself
@@ -40,6 +41,7 @@ class Declared:
     kind: str
     default: Any  # None, too, where it is no literal
     help: str
+    is_computed: bool = False  # what its default is, only the notebook's code knows
 
 
 def is_notebook(source: str) -> bool:
@@ -86,7 +88,8 @@ def _declared(notebook: Any, name: str) -> dict[str, Declared]:
                 default = _literal(node.value)
                 kind = ast.unparse(node.annotation) if isinstance(node, ast.AnnAssign) else type(default).__name__
                 note = notes.get(node.end_lineno or 0, "")
-                found[target.id] = Declared(target.id, kind if kind in SIMPLE else "", default, note)
+                is_computed = default is None and not isinstance(node.value, ast.Constant)
+                found[target.id] = Declared(target.id, kind if kind in SIMPLE else "", default, note, is_computed)
     return found
 
 
@@ -201,7 +204,7 @@ def execute(run: Run) -> Run:
     folder = Path(run.asked["notebook"]).parent
     notebook = load(source)
     kernel = kernel_name(notebook, source.name)
-    papermill.engines.papermill_engines.register("kerasllm", _engine())
+    papermill.engines.papermill_engines.register("kerasllm", engine())
     with Writer(run) as writer:
         writer.start()
         session = {"time": time.time(), **myself(), "python": sys.version.split()[0], "data": {}}
@@ -237,12 +240,20 @@ def _braces(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")  # papermill fills parameters into a path's braces
 
 
-def _engine() -> Any:
-    """papermill's engine, telling each cell to the run's status, and interrupting a cell when a stop is asked."""
+def engine(kernels: Kernels | None = None) -> Any:
+    """papermill's engine, telling each cell to a `writer`, and interrupting a cell when that is asked to stop.
+
+    With `kernels` the notebook's is one of those.
+    """
     from papermill.clientwrap import PapermillNotebookClient
     from papermill.engines import NBClientEngine
 
     class Client(PapermillNotebookClient):
+        def create_kernel_manager(self) -> Any:
+            """As ever, but for the process where there are kernels to fork."""
+            manager = super().create_kernel_manager()
+            return kernels.provision(manager) if kernels else manager
+
         def papermill_execute_cells(self) -> None:
             """Execute the cells while a thread looks for a wish to stop."""
             with _stopping(self.writer, self.km):
@@ -250,7 +261,7 @@ def _engine() -> Any:
 
     class Engine(NBClientEngine):
         @classmethod
-        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, writer: Writer, **more: Any) -> Any:
+        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, writer: Any, **more: Any) -> Any:
             """Execute, with each cell's place among the code cells as the run's phase."""
             places = [place for place, cell in enumerate(nb_man.nb.cells) if cell.cell_type == "code"]
             begin = nb_man.cell_start
@@ -273,7 +284,7 @@ def _engine() -> Any:
 
 
 @contextmanager
-def _stopping(writer: Writer, kernel: Any) -> Iterator[None]:
+def _stopping(writer: Any, kernel: Any) -> Iterator[None]:
     """Interrupt the kernel once a stop is asked; kill it where the cell does not heed that."""
     done = threading.Event()
 

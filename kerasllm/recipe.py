@@ -35,6 +35,7 @@ class Recipe(BaseModel, ABC):
         frozen=True, extra="forbid", allow_inf_nan=False, coerce_numbers_to_str=True, protected_namespaces=()
     )
     zh: ClassVar[str] = ""  # the docstring's first line in Chinese
+    takes: ClassVar[tuple[str, ...]] = ("table",)  # what `data` may be: "table", "text" (a plain file), "folder"
 
     data: str = parameter(
         "",
@@ -343,16 +344,22 @@ class Recipe(BaseModel, ABC):
 
         A missing file, or a folder in its place, raises InputError before anything is written or hashed.
         """
-        from kerasllm.data.files import fingerprint, folder_fingerprint
+        from kerasllm.data.files import folder_fingerprint
 
-        files = self.files() if source is None else {n: f for n, f in self.files().items() if n != "data"}
         if source is None and not self.data:
-            raise InputError("data: name a CSV or Parquet file, or a sample such as sample:houses")
-        folders = {name for name in files if drawing(type(self).model_fields[name])["kind"] != "file"}
+            raise InputError(f"data: name a {type(self).model_fields['data'].description}")
+        given = self.files() if source is None else {n: f for n, f in self.files().items() if n != "data"}
+        presets = self.named("preset")
         return {
-            name: folder_fingerprint(Path(file)) if name in folders else fingerprint(file)
-            for name, file in files.items()
+            name: folder_fingerprint(Path(file)) if name in presets else self.fingerprint(file)
+            for name, file in given.items()
         }
+
+    def fingerprint(self, file: str) -> str:
+        """SHA-256 of a data file, or of a sample."""
+        from kerasllm.data.files import fingerprint
+
+        return fingerprint(file)
 
 
 def _is(field: FieldInfo, kind: Kind) -> bool:

@@ -1,12 +1,14 @@
-"""What the tests share: real data where it is at hand, a folder for runs, and the command line in a process."""
+"""What the tests share: real data where it is at hand, a folder for runs, the command line, and a count of reads."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,6 +60,34 @@ def kerasllm(runs: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedPr
         )  # fmt: skip
 
     return call
+
+
+@pytest.fixture
+def bytes_read(monkeypatch: pytest.MonkeyPatch) -> Counter[Path]:
+    """How much was read of each file that was opened by its `Path`: what a look costs, on any machine."""
+    found: Counter[Path] = Counter()
+    open_file = Path.open
+
+    class Counted(io.FileIO):
+        def readall(self) -> bytes:
+            content = super().readall()
+            found[Path(str(self.name))] += len(content)
+            return content
+
+        def readinto(self, buffer: Any) -> int:
+            size = super().readinto(buffer) or 0
+            found[Path(str(self.name))] += size
+            return size
+
+    def counted(path: Path, mode: str = "r", buffering: int = -1, *words: Any, **more: Any) -> Any:
+        if mode not in ("r", "rb"):
+            return open_file(path, mode, buffering, *words, **more)
+        file = io.BufferedReader(Counted(str(path)))
+        found[path] += 0  # opened, if only to find nothing new
+        return file if mode == "rb" else io.TextIOWrapper(file, *words, **more)
+
+    monkeypatch.setattr(Path, "open", counted)
+    return found
 
 
 def last_json(output: str) -> dict[str, Any]:

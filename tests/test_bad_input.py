@@ -15,7 +15,7 @@ import pytest
 from kerasllm.cli import main
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files
-from tests.test_cli import Answer, end, one_line, start, users
+from tests.cli.commands import Answer, end, one_line, start, users
 
 slow = pytest.mark.slow
 Train = Callable[..., str]
@@ -86,7 +86,7 @@ def test_a_file_that_cannot_be_used(
         ("--data hauses.csv", "no file {folder}/hauses.csv; did you mean 'houses.csv'?"),
         ("--data .", "is a folder, not a file"),
         ("--test ..", "is a folder, not a file"),
-        ("--data=", "data: name a CSV or Parquet file, or a sample"),
+        ("--data=", "data: name a CSV (.gz too) or Parquet file, or sample:NAME"),
         ("--data sample:huoses", "no sample 'huoses'; did you mean 'houses'?"),
         ("--data houses.csv --target prise", "houses.csv: no column 'prise'; did you mean 'price'?"),
         ("--data houses.csv --drop aera", "drop: houses.csv has no column 'aera'; did you mean 'area'?"),

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kerasllm import doctor
 from kerasllm.errors import InputError
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files
@@ -47,6 +48,13 @@ def test_the_cpu_is_used_where_it_is_asked_for_though_there_is_a_gpu(a_gpu: None
     assert devices.used("auto") == devices.used("gpu") == ["gpu:0"]
     assert devices.used("gpus") == ["gpu:0", "gpu:1"]
     assert devices.session("cpu")["device"] == "cpu"
+
+
+def test_a_card_that_the_backend_cannot_use_is_told_with_the_cure(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "gpus", list)
+    monkeypatch.setattr(doctor, "cards", lambda: ["NVIDIA A100"])
+    assert "CUDA is missing: pip install 'kerasllm[gpu]'" in LinearRegression(**LINE).train().status["note"]
+    assert not LinearRegression(**LINE, device="cpu").train().status["note"]
 
 
 @pytest.mark.parametrize(("capability", "found"), [((7, 5), "float32"), ((8, 0), "mixed_bfloat16")])

@@ -24,8 +24,8 @@ from kerasllm.notebook import draw, execute, parameters, parameters_cell, reserv
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.recipes.text_classifier import TextClassifier
 from kerasllm.run import Run, files
+from tests.cli.commands import end, one_line, start, users, wait_for_an_epoch
 from tests.conftest import ROOT, last_json
-from tests.test_cli import end, one_line, start, users, wait_for_an_epoch
 
 slow = pytest.mark.slow
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

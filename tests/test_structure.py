@@ -21,21 +21,20 @@ ORDER = [
     ["data", "models", "presets"],
     ["evaluate", "figures"],
     ["run"],
-    ["kernels"],
+    ["doctor", "forked_kernel", "kernels"],
     ["own_notebook"],
     ["session"],
     ["recipe"],
     ["training"],
-    ["doctor"],
     ["tasks", "language"],
     ["recipes"],
-    ["forked_kernel"],
     ["notebook"],
     ["batch"],
     ["cli"],
 ]
 # The conveniences of run, session and recipe are lazy calls upward: inside a function, listed here.
 UPWARD = {
+    "forked_kernel": {"training"},
     "run": {"own_notebook", "recipes", "session", "training"},
     "session": {"training"},
     "recipe": {"training"},

@@ -230,6 +230,9 @@ def show(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
     print(f"{found.path}\n{found.asked['recipe'] or found.asked['notebook']}: {state(found)}")
     for name, value in found.asked["parameters"].items():
         print(f"  {name} = {value!r}")
+    for name in ("device", "note"):
+        if told := found.status.get(name):
+            print(f"{name}: {told}")
     if found.card:
         print(render(found.card))
     speed = found.report.get("speed", {})

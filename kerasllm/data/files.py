@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -28,6 +29,7 @@ from kerasllm.data.samples import sample
 from kerasllm.errors import InputError, did_you_mean, needs
 
 DELIMITERS = ",\t;|"
+PARQUET = (".parquet", ".pq")
 LONGEST = 1 << 24  # characters in a cell: a whole document, but not the rest of a file after a lost quote
 
 
@@ -75,6 +77,16 @@ def read(source: Any) -> Table:
     if not len(table):
         raise InputError(f"{table.source}: no rows")
     return table
+
+
+def head(source: str, rows: int = 200) -> dict[str, list[Any]]:
+    """The first cells of each column of a file or `sample:NAME`; of a CSV file no more rows are read."""
+    path = Path(source)
+    if source.startswith("sample:") or path.suffix.lower() in PARQUET:
+        return {name: cells[:rows] for name, cells in read(source).columns.items()}
+    names, lines, _ = _csv(_existing(path))
+    first = [row for _, row in islice(lines, rows)]
+    return {name: [row[place] for row in first if place < len(row)] for place, name in enumerate(names)}
 
 
 def read_text(path: Path) -> tuple[str, str]:
@@ -140,7 +152,7 @@ def _opened(path: Path, *, unzip: bool = False) -> Iterator[IO[bytes]]:
 
 def _from_path(path: Path) -> Table:
     _existing(path)
-    if path.suffix.lower() not in (".parquet", ".pq"):
+    if path.suffix.lower() not in PARQUET:
         return _from_csv(path)
     with needs("train"):
         import pandas as pd
@@ -152,7 +164,8 @@ def _from_path(path: Path) -> Table:
     return _from_frame(frame, path.name, {"encoding": "parquet"})
 
 
-def _from_csv(path: Path) -> Table:
+def _csv(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]], dict[str, str]]:
+    """A CSV file's names, its rows with the line each starts on, and how it is written."""
     encoding = encoding_of(lambda: _opened(path, unzip=_is_gzip(path)), path.name)
     delimiter = _delimiter(path, encoding)
     reader = csv.reader(_lines(path, encoding), delimiter=delimiter, strict=True)
@@ -162,6 +175,11 @@ def _from_csv(path: Path) -> Table:
         raise InputError(f"{path.name} is empty")
     names = [name.strip() or f"column {number}" for number, name in enumerate(header, 1)]
     _check_names(names, f"{path.name}, line {line}")
+    return names, rows, {"encoding": encoding, "delimiter": delimiter}
+
+
+def _from_csv(path: Path) -> Table:
+    names, rows, found = _csv(path)
     cells: list[list[str]] = [[] for _ in names]
     seen: list[dict[str, str]] = [{} for _ in names]
     starts = array("q")
@@ -178,7 +196,6 @@ def _from_csv(path: Path) -> Table:
             column.append(known.get(cell, cell))
     if not starts:
         raise InputError(f"{path.name} has a header and no rows")
-    found = {"encoding": encoding, "delimiter": delimiter}
     return Table(dict(zip(names, cells, strict=True)), starts, path.name, found, "line")
 
 

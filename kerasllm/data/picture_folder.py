@@ -116,10 +116,15 @@ def _folder(path: Path) -> Path:
     if path.is_dir():
         return path
     if path.exists():
-        raise InputError(f"{path} is a file; pictures are given as a folder that holds a folder per class")
+        raise InputError(
+            f"{path} is a file; pictures are given as a folder that holds a folder per class",
+            f"{path} 是文件；图片要以文件夹给出，其中每个类别一个文件夹",
+        )
     folders = [one.name for one in path.parent.iterdir() if one.is_dir()] if path.parent.is_dir() else []
     hint = did_you_mean(path.name, folders)
-    raise InputError(f"no folder {path}{hint if hint.startswith('; did you mean') else ''}")
+    if not hint.startswith("; did you mean"):
+        raise InputError(f"no folder {path}", f"没有文件夹 {path}")
+    raise InputError(f"no folder {path}{hint}", f"没有文件夹 {path}{did_you_mean(path.name, folders, 'zh')}")
 
 
 def _from_folder(folder: Path, notes: Notes) -> Pictures:
@@ -137,16 +142,20 @@ def _from_folder(folder: Path, notes: Notes) -> Pictures:
     if beside and not found:
         raise InputError(
             f"{folder} holds {len(beside)} pictures and no folders of classes; put each class's pictures into a folder "
-            "that has the class's name"
+            "that has the class's name",
+            f"{folder} 有 {len(beside)} 张图片，但没有类别的文件夹；请把每个类别的图片放进以类别命名的文件夹",
         )
     if not found:
-        raise InputError(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+        suffixes = ", ".join(sorted(SUFFIXES))
+        raise InputError(f"{folder} holds no pictures ({suffixes})", f"{folder} 中没有图片（{suffixes}）")
     filled = set(found.labels)
     if len(filled) > 1 and {name.lower() for name in filled} <= SPLITS:
         names = ", ".join(sorted(filled))
         raise InputError(
             f"{folder} holds {names}, which are splits, not classes; name one as data, "
-            f"and others as validation or test, such as {folder / sorted(filled)[0]}"
+            f"and others as validation or test, such as {folder / sorted(filled)[0]}",
+            f"{folder} 中是 {names}，它们是划分而不是类别；请把其中一个作为 data，其余作为 validation 或 test，"
+            f"例如 {folder / sorted(filled)[0]}",
         )
     _note(notes, "in no class's folder, so left out", beside)
     _note(notes, "in a folder inside a class's, and counted to the class", nested)

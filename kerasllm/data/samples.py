@@ -92,3 +92,12 @@ SAMPLES: dict[str, Callable[[], Columns]] = {
     "manual": manual,
     "digits": digits,
 }
+# What each is made of, so that a form can offer those that a recipe learns from.
+HOLDS: dict[str, set[str]] = {
+    "line": {"numbers"},
+    "houses": {"numbers"},
+    "diabetes": {"numbers"},
+    "messages": {"texts", "labels"},
+    "manual": {"texts"},
+    "digits": {"pictures", "labels"},
+}

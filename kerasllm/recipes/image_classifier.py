@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
@@ -30,6 +29,7 @@ class ImageClassifier(Classifier):
     """
 
     zh: ClassVar[str] = "用卷积网络或 KerasHub 预置模型，判断一张图片属于哪一类。"
+    takes: ClassVar[tuple[str, ...]] = ("folder",)
 
     data: str = parameter(
         "sample:digits",
@@ -182,19 +182,11 @@ class ImageClassifier(Classifier):
             )
         return self
 
-    def fingerprints(self, source: Any = None) -> dict[str, str]:
-        """SHA-256 of each folder's pictures, and of a preset's; a missing one raises InputError first of all."""
-        from kerasllm.data.files import folder_fingerprint
+    def fingerprint(self, file: str) -> str:
+        """SHA-256 of a folder's pictures."""
         from kerasllm.data.picture_folder import fingerprint
 
-        if source is None and not self.data:
-            raise InputError("data: name a folder that holds a folder of pictures per class, or sample:digits")
-        files = self.files()
-        preset = files.pop("preset", None)
-        if source is not None:
-            files.pop("data", None)
-        found = {name: fingerprint(file) for name, file in files.items()}
-        return found | ({"preset": folder_fingerprint(Path(preset))} if preset else {})
+        return fingerprint(file)
 
     def read(self, source: Any = None) -> Data:
         """Find, check and split the pictures; choose their size; learn the classes."""

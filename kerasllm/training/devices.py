@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 
+from kerasllm import doctor
 from kerasllm.errors import InputError
 
 PACKAGES = ("kerasllm", "keras", "tensorflow", "jax", "torch", "numpy", "tokenizers")
@@ -156,6 +157,21 @@ def _norms(model: keras.Model) -> Iterator[keras.layers.BatchNormalization]:
             yield from _norms(layer)
 
 
+def on_the_whole_batch(change: Callable[[list[Any]], list[Any]], gradients: list[Any]) -> list[Any]:
+    """Change gradients as they are over the whole batch: TensorFlow's devices have each its part's, added up later."""
+    if backend() != "tensorflow":
+        return change(gradients)
+    import tensorflow as tf
+
+    # Of an embedding it has the rows that a batch looked up, one by one, whose norm is another than the array's.
+    dense = [tf.convert_to_tensor(one) for one in gradients]
+    replica = tf.distribute.get_replica_context()
+    if replica.num_replicas_in_sync == 1:
+        return change(dense)
+    whole = replica.all_reduce(tf.distribute.ReduceOp.SUM, dense)
+    return [one / replica.num_replicas_in_sync for one in change(whole)]
+
+
 def jit_compile() -> bool | str:
     """On small networks TensorFlow's own kernels beat XLA's and need no compiling; JAX is slow without."""
     return False if backend() == "tensorflow" else "auto"
@@ -220,6 +236,12 @@ def change(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         f"{name} {_plain(old)} -> {_plain(new)}" for name, old, new in pairs if None not in (old, new) and old != new
     ]
     return f"not as when it began ({'; '.join(told)}): the weights may differ from an unbroken run's" if told else ""
+
+
+def unused(device: str, session: Mapping[str, Any]) -> str:
+    """One line about a card that "auto" left alone, since the backend cannot use it; "" where there is none."""
+    left = device == "auto" and session["device"] == "cpu" and doctor.cards()
+    return doctor.no_cuda(session["backend"])[0] if left else ""
 
 
 def _plain(value: Any) -> str:

@@ -36,7 +36,10 @@ def train(
     session = {"time": time.time(), "pid": os.getpid(), **devices.session(recipe.device), "data": fingerprints}
     began = run.sessions[0] if run.sessions else session
     files.append_line(run.path / "sessions.jsonl", session)
-    writer.update(phase="building the network", device=devices.line(session), note=devices.change(began, session))
+    notes = (devices.change(began, session), devices.unused(recipe.device, session))
+    writer.update(
+        phase="building the network", device=devices.line(session), note="; ".join(note for note in notes if note)
+    )
     with devices.scope(recipe.device), devices.memory(recipe.batch_size):
         examples = replace(data.training, weights=recipe.weights(data.training.targets))
         model = recipe.build(data)

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from kerasllm.recipe import Recipe
+from kerasllm.training import devices
 
 
 def optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
@@ -42,11 +43,16 @@ def optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
 class PerWeight:
     """Gives each weight its own share of the learning rate, in its step and in its decay, on every backend.
 
-    Scaling the gradients would not do: Adam's steps do not depend on their scale.
+    Scaling the gradients would not do: Adam's steps do not depend on their scale. Clips what several devices have
+    found together.
     """
 
     recipe: Recipe
     weight_decay: float | None
+
+    def _clip_gradients(self, grads: list[Any]) -> list[Any]:
+        clip = super()._clip_gradients  # type: ignore[misc]
+        return devices.on_the_whole_batch(clip, grads) if self.recipe.clipnorm else grads
 
     def _backend_update_step(self, grads: list[Any], variables: list[Any], rate: Any) -> None:
         for share, places in self._by_share(variables).items():
@@ -54,9 +60,9 @@ class PerWeight:
             super()._backend_update_step(*some, rate if share == 1 else rate * share)  # type: ignore[misc]
 
     def _apply_weight_decay(self, variables: list[Any]) -> None:
-        whole = self.weight_decay
-        for share, places in self._by_share(variables).items():
-            self.weight_decay = whole * share if whole else whole
+        whole = self.recipe.weight_decay
+        for share, places in self._by_share(variables).items() if whole else ():
+            self.weight_decay = whole * share  # not read before: TensorFlow's devices take turns in here
             super()._apply_weight_decay([variables[place] for place in places])  # type: ignore[misc]
         self.weight_decay = whole
 

@@ -10,7 +10,11 @@ import pytest
 from kerasllm_widgets import form
 
 from kerasllm import recipes
+from kerasllm.data.samples import HOLDS, SAMPLES
+from kerasllm.recipes.bert_classifier import BertClassifier
+from kerasllm.recipes.image_classifier import ImageClassifier
 from kerasllm.recipes.linear_regression import LinearRegression
+from kerasllm.recipes.lstm_text import LstmText
 from kerasllm.recipes.text_classifier import TextClassifier
 
 
@@ -76,6 +80,55 @@ def test_a_share_out_of_bounds_and_a_missing_file_are_named() -> None:
     assert found["test"]["zh"] == "'nix.csv' 既不是 0.2 这样的比例，也不是文件"
 
 
+def test_shares_that_leave_nothing_to_train_on_are_named_at_both() -> None:
+    found = form.places(TextClassifier, {"validation": "0.6", "test": "0.6"}, None)
+    assert list(found) == ["validation", "test"]
+    assert found["test"] == {
+        "en": "validation 0.6 and test 0.6 leave no rows to train on",
+        "zh": "validation 0.6、test 0.6 没有留下训练用的行",
+    }
+    assert form.places(TextClassifier, {"validation": "0.4", "test": "0.5"}, None) == {}
+
+
+def test_a_preset_that_is_neither_a_folder_nor_a_name_is_named(tmp_path: Path) -> None:
+    found = form.places(BertClassifier, {"preset": "no/such"}, None)["preset"]
+    assert found["en"] == "'no/such' is no folder; for one of huggingface.co write hf://no/such"
+    for well in ("", "hf://no/such", "bert_tiny_en_uncased", str(tmp_path)):
+        assert form.places(BertClassifier, {"preset": well}, None) == {}
+
+
+def test_data_of_another_kind_is_refused_while_it_is_typed(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "flat" / "1.png").touch()
+    flat, table = str(tmp_path / "flat"), str(tmp_path / "table.csv")
+    for recipe, source, words in (
+        (ImageClassifier, "sample:nope", "no sample 'nope'"),
+        (ImageClassifier, "sample:houses", "there are: sample:digits"),
+        (ImageClassifier, table, "is a file; pictures are given as a folder"),
+        (ImageClassifier, flat, "holds 1 pictures and no folders of classes"),
+        (ImageClassifier, flat + "s", "did you mean 'flat'"),
+        (LstmText, flat, "is a folder, not a file"),
+        (TextClassifier, "sample:digits", "there are: sample:messages"),
+    ):
+        error = form.preview(recipe, source)["error"]
+        assert words in error["en"]
+        assert error["zh"] != error["en"]
+    assert "is a file" in form.places(ImageClassifier, {"test": table}, None)["test"]["en"]
+    assert form.preview(ImageClassifier, "sample:digits")["error"] == {}
+
+
+def test_what_is_suggested_is_what_the_recipe_learns_from(tmp_path: Path) -> None:
+    assert set(HOLDS) == set(SAMPLES)
+    (tmp_path / "table.csv").touch()
+    (tmp_path / "pets" / "cats").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    assert form.files_nearby(tmp_path, ImageClassifier) == ["sample:digits", "pets"]
+    assert form.files_nearby(tmp_path, TextClassifier) == ["sample:messages", "table.csv"]
+    assert form.samples(LstmText) == ["sample:messages", "sample:manual"]
+    assert form.samples(LinearRegression) == ["sample:line", "sample:houses", "sample:diabetes"]
+
+
 def test_the_first_rows_are_shown_and_markup_stays_text(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("text,<b>label</b>\n" + "".join(f"<script>{n}</script>,x\n" for n in range(50)))
@@ -96,7 +149,7 @@ def test_a_missing_file_and_a_broken_one_are_told_in_a_line(tmp_path: Path) -> N
 def test_a_folder_and_a_text_can_be_looked_at(tmp_path: Path) -> None:
     (tmp_path / "cats").mkdir()
     (tmp_path / "cats" / "1.png").touch()
-    assert form.preview(TextClassifier, str(tmp_path))["rows"] == [["cats", "1"]]
+    assert form.preview(ImageClassifier, str(tmp_path))["rows"] == [["cats", "1"]]
     (tmp_path / "verse.txt").write_text("one\ntwo\n")
     assert form.preview(TextClassifier, str(tmp_path / "verse.txt"))["rows"] == [["one"], ["two"]]
 

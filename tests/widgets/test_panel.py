@@ -5,61 +5,28 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-from ipywidgets import Widget
-from kerasllm_widgets import Panel, RunView, cells, children
-from kerasllm_widgets.compare import Compare
+from kerasllm_widgets import Panel, RunView, children
 from kerasllm_widgets.estimate import estimate
-from kerasllm_widgets.playground import Playground
+from kerasllm_widgets.view import _look as look
 
 import kerasllm
+from kerasllm.errors import InputError
 from kerasllm.recipes.linear_regression import LinearRegression
-from kerasllm.run import create, files
+from kerasllm.run import Run
 from tests.conftest import last_json
+from tests.widgets.conftest import click, wait
 
 LONG = {"epochs": "100000", "batch_size": "32"}
 
 
-def wait(until: Callable[[], Any], seconds: float = 90) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := until():
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not happen in time")
-
-
-def click(widget: Any, what: str, **more: Any) -> None:
-    """As a message from the browser."""
-    widget._handle_custom_msg({"do": what, **more}, [])
-
-
 def type_(panel: Panel, **values: Any) -> None:
     panel.form.values = {**panel.form.values, **values}
-
-
-@pytest.fixture(autouse=True)
-def no_child_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Trainers and workers that a test has started end with it, and these alone."""
-    monkeypatch.setattr(children, "_parked", None)
-    monkeypatch.setattr(children, "_trainers", {})
-    monkeypatch.setattr(children, "_answering", {})
-    yield
-    Widget.close_all()
-    monkeypatch.setattr(children, "park", lambda: None)  # a thread of a view may be about to
-    for worker in (children._parked, *(worker for worker, _ in children._answering.values())):
-        if worker:
-            worker.dismiss()
-    for process, _ in children._trainers.values():
-        if process.poll() is None:
-            process.terminate()
-            process.wait(30)
 
 
 def test_a_wrong_value_is_named_and_nothing_starts(runs: Path) -> None:
@@ -86,6 +53,35 @@ def test_a_file_is_read_and_its_columns_checked(tmp_path: Path) -> None:
     assert "did you mean 'homes.csv'" in panel.form.mistakes["data"]["en"]
 
 
+def test_what_cannot_be_read_is_told_at_its_field_before_a_run_is_made(tmp_path: Path, runs: Path) -> None:
+    panel = Panel("linear_regression")
+    type_(panel, data="sample:line", test=str(tmp_path / "test.csv.gz"))
+    assert "neither a share" in panel.form.mistakes["test"]["en"]
+    (tmp_path / "test.csv.gz").write_text("x,y\n1,2\n")
+    type_(panel, data="sample:houses")
+    assert panel.form.mistakes == {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LinearRegression, "fingerprints", refuse)
+        click(panel.form, "train")
+        wait(lambda: panel.form.notice, 10)
+    assert panel.form.mistakes == {"test": {"en": "test.csv.gz: no readable gzip file", "zh": "test.csv.gz：无法解压"}}
+    assert not panel.form.busy
+    assert not runs.exists()
+
+
+def refuse(recipe: LinearRegression) -> None:
+    raise InputError("test.csv.gz: no readable gzip file", "test.csv.gz：无法解压")
+
+
+def test_blanks_around_a_files_name_are_no_part_of_it(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "train", lambda run: None)
+    panel = Panel("linear_regression")
+    type_(panel, data=" sample:line ", test=" 0.5 ")
+    assert panel.form.mistakes == {}
+    assert panel.train().recipe == LinearRegression(data="sample:line", test="0.5")
+    panel.close()
+
+
 def test_the_data_card_is_what_training_would_find() -> None:
     panel = Panel("linear_regression")
     click(panel.form, "card")
@@ -109,100 +105,12 @@ def test_a_second_click_while_a_run_goes_on_starts_nothing(runs: Path, monkeypat
     panel = Panel("linear_regression")
     click(panel.form, "train")
     click(panel.form, "train")
+    wait(lambda: panel.run, 20)
     assert len(list(runs.iterdir())) == 1
     assert panel.form.notice == {"kind": "problem", "words": {"en": "A run is going on", "zh": "训练正在进行"}}
     click(panel.form, "estimate")
     assert panel.form.estimate == {}
     panel.view.close()
-
-
-class Answers:
-    """Stands for a worker: answers each question at once, with its own number."""
-
-    started: ClassVar[list[Answers]] = []
-    process: subprocess.Popen[str]
-
-    def __init__(self) -> None:
-        code = (
-            "import json, sys\n"
-            "for line in sys.stdin:\n"
-            "    said = json.loads(line)\n"
-            "    if 'id' in said: print(json.dumps({'id': said['id'], 'text': 'yes'}), flush=True)\n"
-        )
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.imported = threading.Event()
-        self.imported.set()
-        self.started.append(self)
-
-    give = children.Worker.give
-    bury = children.Worker.bury
-    dismiss = children.Worker.dismiss
-
-
-@pytest.fixture
-def workers(monkeypatch: pytest.MonkeyPatch) -> list[Answers]:
-    """The answering processes that a test starts; none has Keras."""
-    monkeypatch.setattr(Answers, "started", [])
-    monkeypatch.setattr(children, "Worker", Answers)
-    monkeypatch.setattr(Panel, "_look_at_file", lambda panel: None)
-    return Answers.started
-
-
-def test_one_process_answers_for_a_run_whoever_asks(workers: list[Answers]) -> None:
-    run = create(LinearRegression())
-    one, two = Playground(run), Playground(run)
-    click(one, "row", id=1, row={})
-    wait(lambda: one.answer.get("id") == 1, 20)
-    click(two, "row", id=2, row={})
-    wait(lambda: two.answer.get("id") == 2, 20)
-    assert len(workers) == 1
-    assert one.answer["id"] == 1
-    one.close()
-    click(two, "row", id=3, row={})
-    wait(lambda: two.answer.get("id") == 3, 20)
-    two.close()
-    wait(lambda: workers[0].process.poll() is not None, 20)
-
-
-def test_trying_leaves_a_parked_process_for_the_next_train(
-    workers: list[Answers], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    parked: list[bool] = []
-    monkeypatch.setattr(children, "park", lambda: parked.append(True))
-    panel = Panel("linear_regression")
-    panel.view.follow(create(LinearRegression()))
-    click(panel.view, "try")
-    assert panel.playground
-    click(panel.playground, "row", id=1, row={})
-    wait(lambda: parked, 20)
-    panel.close()
-    wait(lambda: workers[0].process.poll() is not None, 20)
-
-
-def test_a_cell_run_again_closes_the_views_that_it_made_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cells, "_shown", {})
-    monkeypatch.setattr(children, "park", lambda: None)
-    execution = ("cell", "1")
-    monkeypatch.setattr(cells, "here", lambda: execution)
-
-    def shown(view: Any) -> Any:
-        view._ipython_display_()
-        return view
-
-    run = create(LinearRegression())
-    made = [shown(RunView(run)), shown(Playground(run)), shown(Panel("linear_regression"))]
-    execution = ("another cell", "2")
-    shown(made[0])
-    execution = ("another cell", "3")
-    shown(RunView(run)).close()
-    assert all(view.comm is not None for view in made)
-    execution = ("cell", "4")
-    shown(RunView(run)).close()
-    assert [view.comm for view in made] == [None, None, None]
-    assert made[0]._until.is_set()
-    assert made[2].view.comm is None
 
 
 def test_an_idle_panel_sends_little_and_imports_no_keras() -> None:
@@ -214,44 +122,6 @@ def test_an_idle_panel_sends_little_and_imports_no_keras() -> None:
     assert done.stdout.strip() == "[]", done.stderr
 
 
-def test_a_message_that_no_view_knows_is_passed_over() -> None:
-    view = RunView(create(LinearRegression()))
-    click(view, "delete")
-    assert view.problem == ""
-    view.close()
-
-
-def test_what_is_wrong_with_a_question_is_told_in_both_languages() -> None:
-    playground = Playground(create(LinearRegression()))
-    options = {"length": "many", "temperature": "1", "top_k": "0", "top_p": "1"}
-    click(playground, "prompt", id=1, prompt="", options=options)
-    assert playground.answer["problem"] == {"en": "length: 'many' is not a number", "zh": "length：'many' 不是数字"}
-    click(playground, "prompt", id=2, prompt="", options={**options, "length": "0"})
-    assert playground.answer["problem"]["zh"] == "length：0 不在 1..100000 之内"
-    playground.close()
-
-
-def test_a_stop_that_comes_after_the_end_is_no_problem() -> None:
-    """The server was asked too, and was quicker than the kernel."""
-    run = create(LinearRegression())
-    files.replace_json(run.path / "status.json", {"state": "stopped"})
-    view = RunView(run)
-    click(view, "stop")
-    assert view.problem == ""
-    assert view.look["created"] == run.asked["created"]  # by which the server's run of this name is known as this one
-    view.close()
-
-
-def test_a_run_of_a_vanished_process_can_be_seen() -> None:
-    run = create(LinearRegression())
-    files.replace_json(
-        run.path / "status.json", {"state": "running", "pid": 1 << 22, "pid_started": 1.0, "host": os.uname().nodename}
-    )
-    view = RunView(run)
-    assert view.look["state"] == "gone"
-    view.close()
-
-
 @pytest.mark.slow
 def test_a_panel_trains_in_a_child_to_the_command_lines_weights(kerasllm: Any) -> None:
     panel = Panel("linear_regression")
@@ -261,7 +131,7 @@ def test_a_panel_trains_in_a_child_to_the_command_lines_weights(kerasllm: Any) -
     children._parked.imported.wait(90)
     click(panel.form, "train")
     assert panel.form.busy
-    assert panel.run
+    assert wait(lambda: panel.run)
     assert panel.view.look["state"] in ("starting", "queued", "running")
     wait(lambda: panel.view.look["state"] == "completed" and panel.view.result)
     assert set(panel.view.curve) == {"loss"}
@@ -280,17 +150,24 @@ def kerasllm_run(name: str) -> Any:
 
 
 @pytest.mark.slow
-def test_stop_is_acknowledged_at_once_and_a_new_view_resumes() -> None:
+def test_stop_is_acknowledged_at_once_and_a_new_view_resumes(
+    bytes_read: Counter[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second view is another kernel's: it knows nothing but the folder."""
+    looks: list[Run] = []
+    monkeypatch.setattr("kerasllm_widgets.view._look", lambda run: looks.append(run) or look(run))
     panel = Panel("linear_regression")
     type_(panel, **LONG)
     run = panel.train()
     wait(lambda: panel.view.look.get("phase") == "training" and panel.view.curve)
-    sent, began, used = [], time.monotonic(), time.process_time()
+    sent, began = [], time.monotonic()
     panel.view.observe(sent.append, ["look", "curve", "result"])
+    looks.clear(), bytes_read.clear()
     time.sleep(4)
     assert len(sent) <= 10 * 4
-    assert time.process_time() - used < 0.1 * (time.monotonic() - began)
+    assert 0 < len(looks) <= 10 * (time.monotonic() - began)
+    history = run.path / "history.jsonl"
+    assert 0 < bytes_read[history] <= history.stat().st_size, "each line is read once"
     began = time.monotonic()
     click(panel.view, "stop")
     assert panel.view.look["state"] == "stopping"
@@ -347,26 +224,6 @@ def test_a_failure_is_one_line_and_its_log_is_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_trainer_that_dies_before_it_can_tell_is_told_by_its_starter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    run = create(LinearRegression())
-    view = RunView(run)
-    children.train(run)
-    wait(lambda: view.look["state"] == "failed", 10)
-    assert "code 1" in view.look["message"]
-    view.close()
-
-
-def test_a_notebooks_run_no_longer_starts_once_its_kernel_writes() -> None:
-    run = create(LinearRegression())
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True) as trainer:
-        children._trainers[str(run.path)] = trainer, run.status["heartbeat"]
-        assert children.is_starting(run, run.status)
-        status = {**run.status, "state": "running", "heartbeat": time.time()}  # by another pid than the trainer's
-        assert not children.is_starting(run, status)
-
-
-@pytest.mark.slow
 def test_the_time_is_estimated_from_a_short_try(runs: Path) -> None:
     found = estimate(LinearRegression(epochs=100_000, batch_size=8))
     assert found["steps"] == 100_000 * 10
@@ -395,48 +252,3 @@ def test_a_try_ends_with_the_kernel_that_asked_for_it_and_leaves_nothing(tmp_pat
     assert process.wait(60) == 0
     assert (tmp_path / "stopped").exists() == stops
     assert not run.parent.exists()
-
-
-@pytest.mark.slow
-def test_a_playground_answers_by_the_model_and_by_a_checkpoint_of_a_run_that_goes_on() -> None:
-    panel = Panel("linear_regression")
-    type_(panel, **LONG, checkpoint_minutes="0.001")
-    run = panel.train()
-    playground = Playground(run)
-    wait(lambda: (run.path / "checkpoint" / "state.npz").exists())
-    click(playground, "look")
-    assert playground.kind == "table"
-    assert [column["name"] for column in playground.columns] == ["area", "orientation"]
-    click(playground, "row", id=1, row={"area": "90", "orientation": "south"})
-    wait(lambda: playground.answer.get("id") == 1)
-    assert playground.answer["source"] == "checkpoint"
-    assert playground.answer["numbers"]["price"] > 50
-    run.stop()
-    wait(lambda: run.state == "stopped", 20)
-    click(playground, "row", id=2, row={"area": "90", "orientation": "south"})
-    wait(lambda: playground.answer.get("id") == 2)
-    assert playground.answer["source"] == "model"
-    click(playground, "row", id=3, row={"area": "wide", "orientation": "south"})
-    wait(lambda: playground.answer.get("id") == 3)
-    assert "'wide' is not a number" in playground.answer["problem"]
-    from kerasllm_widgets.answers import Latest  # this process, too, imports Keras only here
-
-    by_model = Latest(run).load().predict([{"area": 90, "orientation": "south"}])
-    (run.path / "model.keras").unlink()
-    assert Latest(run).load().predict([{"area": 90, "orientation": "south"}]) == by_model
-    playground.close()
-    panel.view.close()
-
-
-@pytest.mark.slow
-def test_runs_are_compared_with_the_rows_that_they_judge_differently(kerasllm: Any) -> None:
-    for name, epochs in (("one", "1"), ("two", "6")):
-        kerasllm("train", "text_classifier", "--epochs", epochs, "--name", name)
-    compare = Compare("one", "two")
-    assert compare.parameters == {"epochs": [1, 6]}
-    assert compare.scores["accuracy"][0] < compare.scores["accuracy"][1]
-    click(compare, "flips")
-    wait(lambda: "flips" in compare.flips)
-    assert compare.flips["rows"] == 310
-    assert all(one["answers"][0] != one["answers"][1] for one in compare.flips["flips"])
-    assert "one" in compare.still._content()

@@ -1,8 +1,9 @@
 """Answer with a run's model, in a worker: questions are lines of JSON on stdin, answers lines on stdout.
 
 {"rows": […]}, {"picture": BASE64} or {"prompt": TEXT, "options": {…}} -> {"answers": […]}, or of a language model
-{"piece": TEXT} … {"end": true}; {"problem": LINE} where it is the question's fault. Each carries the question's `id`.
-A newer question ends the answer to an older one.
+{"piece": TEXT} … {"end": true}; {"problem": {"en": LINE, "zh": LINE}} where it is the question's fault. Each carries
+the question's `id`. A newer question ends the answer to an older one, and whoever asked that is told
+{"superseded": true}.
 """
 
 from __future__ import annotations
@@ -14,15 +15,19 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from kerasllm.errors import InputError
 from kerasllm.run import Run
 from kerasllm.training import answer, checkpoint
+from kerasllm_widgets.form import told
 
 IDLE = 1800  # seconds without a question; the playground starts another process with the next one
 MOST_FLIPS = 100  # rows told
+
+SUPERSEDED = {"superseded": True}
 
 Question = dict[str, Any]
 
@@ -33,12 +38,15 @@ def serve(path: str) -> None:
     asked: queue.Queue[Question | None] = queue.Queue()
     threading.Thread(target=_listen, args=(asked,), daemon=True).start()
     model = Latest(Run(Path(path)))
-    while (question := _newest(asked)) is not None:
+    while questions := _waiting(asked):
+        *older, question = questions
+        for one in older:
+            _say(out, {"id": one["id"], **SUPERSEDED})
         try:
             for part in _answered(model, question, asked.empty):
                 _say(out, {"id": question["id"], **part})
         except InputError as error:
-            _say(out, {"id": question["id"], "problem": str(error)})
+            _say(out, {"id": question["id"], "problem": told(error)})
 
 
 class Latest:
@@ -68,6 +76,7 @@ def _answered(model: Latest, question: Question, is_newest: Callable[[], bool]) 
     if "prompt" in question:
         for piece in run.generate(question["prompt"], **question["options"]):
             if not is_newest():
+                yield SUPERSEDED
                 return
             yield {"piece": piece}
         yield {"end": True, "source": model.source}
@@ -84,15 +93,18 @@ def flips(paths: list[str]) -> None:
         data = runs[0].recipe.read()
         held = data.test or data.validation
         if not held:
-            raise InputError(f"{runs[0].name} held no rows out to compare on")
+            raise InputError(f"{runs[0].name} held no rows out to compare on", f"{runs[0].name} 没有留出可供比较的行")
         verdicts = []
         for run in runs:
             answers = run.predict(held.features)
             if answers and "label" not in answers[0]:
-                raise InputError(f"{run.name} predicts no classes; verdicts are of classifiers")
+                raise InputError(
+                    f"{run.name} predicts no classes; verdicts are of classifiers",
+                    f"{run.name} 不预测类别；只有分类器才有判断",
+                )
             verdicts.append([one["label"] for one in answers])
     except InputError as error:
-        _say(out, {"problem": str(error)})
+        _say(out, {"problem": told(error)})
         return
     together = list(zip(*verdicts, strict=True))
     rows = [place for place, row in enumerate(together) if len(set(row)) > 1]
@@ -110,15 +122,14 @@ def _row(features: Any, place: int) -> str:
     return str(features[place])
 
 
-def _newest(asked: queue.Queue[Question | None]) -> Question | None:
-    """The newest question; None at the end, or after a long time without one."""
-    try:
-        question = asked.get(timeout=IDLE)
-    except queue.Empty:
-        return None
-    while question is not None and not asked.empty():
-        question = asked.get()
-    return question
+def _waiting(asked: queue.Queue[Question | None]) -> list[Question]:
+    """The questions that wait, the newest last; none at the end, or after a long time without one."""
+    questions: list[Question] = []
+    with suppress(queue.Empty):
+        while question := asked.get(timeout=0 if questions else IDLE):
+            questions.append(question)
+        return []  # stdin has ended
+    return questions
 
 
 def _listen(asked: queue.Queue[Question | None]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -18,12 +19,13 @@ from kerasllm.run import Run, files
 from kerasllm_widgets.worker import LOG
 
 Hear = Callable[[dict[str, Any]], None]
+LOST = {"en": "the model's process ended; ask again", "zh": "模型的进程已结束；请再试一次"}
 
 _lock = threading.Lock()
-_asking = threading.Lock()
+_asking = threading.RLock()  # a view that is collected while another asks hushes in the same thread
 _parked: Worker | None = None
 _trainers: dict[str, tuple[subprocess.Popen[str], Any]] = {}  # of each run, and the heartbeat before it began
-_answering: dict[str, tuple[Worker, Hear]] = {}  # of each run who answers for it, and who asked last
+_answering: dict[str, Answering] = {}  # of each run who answers for it
 _refused: dict[str, tuple[Any, str]] = {}  # of each run the heartbeat at the time, and why its trainer gave up
 
 
@@ -36,7 +38,9 @@ class Worker:
             "kerasllm_widgets.worker", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         self.imported = threading.Event()
-        threading.Thread(target=self._listen, name="kerasllm-parked", daemon=True).start()
+        self._said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        for work in (self._listen, self._write):
+            threading.Thread(target=work, name="kerasllm-parked", daemon=True).start()
 
     def _listen(self) -> None:
         assert self.process.stdout
@@ -49,14 +53,28 @@ class Worker:
         return self.process.poll() is None and self.environment == dict(os.environ)
 
     def give(self, **job: Any) -> None:
-        """Send it its job, or a question that belongs to it."""
+        """Send it its job, or a question that belongs to it. It may be large, and is read once Keras is imported."""
+        self._said.put(json.dumps(job) + "\n")
+
+    def close(self) -> None:
+        """Say that nothing more comes."""
+        self._said.put(None)
+
+    def _write(self) -> None:
         assert self.process.stdin
-        self.process.stdin.write(json.dumps(job) + "\n")
-        self.process.stdin.flush()
+        with suppress(OSError):  # it reads no more
+            while line := self._said.get():
+                self.process.stdin.write(line)
+                self.process.stdin.flush()
+        with suppress(OSError):
+            self.process.stdin.close()
 
     def bury(self) -> None:
         """Wait for its end."""
-        _bury(self.process)
+        self.close()
+        self.process.wait()
+        assert self.process.stdout
+        self.process.stdout.close()
 
     def dismiss(self) -> None:
         """Let it go: it ends when nothing more can come."""
@@ -90,6 +108,7 @@ def train(run: Run) -> subprocess.Popen[str]:
     worker = take()
     if worker:
         worker.give(do="train", run=str(run.path))
+        worker.close()
         process = worker.process
     else:
         with (run.path / LOG).open("ab") as log:
@@ -101,43 +120,64 @@ def train(run: Run) -> subprocess.Popen[str]:
     return process
 
 
+class Answering:
+    """The process that answers for a run, and who waits for which answer."""
+
+    def __init__(self, run: Run):
+        self.worker = take() or Worker()
+        self.worker.give(do="answer", run=str(run.path))
+        self.askers: set[Hear] = set()
+        self._waiting: dict[int, tuple[Hear, Any]] = {}  # by our number of the question: who asked it, by which id
+        self._count = 0
+        threading.Thread(target=self._listen, name="kerasllm-answers", daemon=True).start()
+
+    def ask(self, question: dict[str, Any], hear: Hear) -> None:
+        """Send on a question under a number of our own: two views may count alike."""
+        self.askers.add(hear)
+        self._count += 1
+        self._waiting[self._count] = hear, question["id"]
+        self.worker.give(**{**question, "id": self._count})
+
+    def _listen(self) -> None:
+        """Hand on what it says to who asked, until its end."""
+        self.worker.imported.wait()
+        assert self.worker.process.stdout
+        for line in self.worker.process.stdout:
+            said = json.loads(line)
+            hear, id_ = self._waiting[said["id"]]
+            if hear in self.askers:
+                hear({**said, "id": id_})
+            if "piece" not in said:
+                del self._waiting[said["id"]]
+        self.worker.bury()
+        for hear, id_ in self._waiting.values():
+            if hear in self.askers:
+                hear({"id": id_, "problem": LOST})
+
+
 def ask(run: Run, question: dict[str, Any], hear: Hear) -> None:
-    """Ask a run's model, in the one process that answers for it. What it says goes to who asked last."""
+    """Ask a run's model, in the one process that answers for it; `hear` is told what it says, under the same id."""
     path = str(run.path)
     with _asking:
-        worker = _answering[path][0] if path in _answering else None
-        if worker is None or worker.process.poll() is not None:
-            worker = take() or Worker()
-            worker.give(do="answer", run=path)
-            threading.Thread(target=_listen, args=(path, worker), name="kerasllm-answers", daemon=True).start()
-        _answering[path] = worker, hear
-        worker.give(**question)
+        answering = _answering.get(path)
+        if answering is None or answering.worker.process.poll() is not None:
+            answering = Answering(run)
+        answering.ask(question, hear)
+        _answering[path] = answering
 
 
 def hush(run: Run, hear: Hear) -> None:
-    """End the process that answers for a run, unless somebody else has asked it since."""
+    """Tell who asked no more; the process that answers for a run ends with the last one."""
     with _asking:
-        if str(run.path) in _answering and _answering[str(run.path)][1] == hear:
-            worker, _ = _answering.pop(str(run.path))
-            assert worker.process.stdin
-            with suppress(OSError):  # it has ended already
-                worker.process.stdin.close()  # who listens to it buries it
+        if answering := _answering.get(str(run.path)):
+            answering.askers.discard(hear)
+            if not answering.askers:
+                _answering.pop(str(run.path)).worker.close()  # who listens to it buries it
 
 
-def _listen(path: str, worker: Worker) -> None:
-    """Hand on what a worker says, until its end."""
-    worker.imported.wait()
-    assert worker.process.stdout
-    for line in worker.process.stdout:
-        answering, hear = _answering.get(path, (None, None))
-        if hear and answering is worker:
-            hear(json.loads(line))
-    worker.bury()
-    answering, hear = _answering.get(path, (None, None))
-    if hear and answering is worker and worker.process.returncode:
-        hear(
-            {"id": -1, "problem": {"en": "the model's process ended; ask again", "zh": "模型的进程已结束；请再试一次"}}
-        )
+def is_deleted(run: Run) -> bool:
+    """Whether there is no such run any more: moved to the trash from the sidebar, say."""
+    return not (run.path / "run.json").exists()
 
 
 def is_starting(run: Run, status: dict[str, Any]) -> bool:

@@ -15,7 +15,6 @@ import ipywidgets
 import traitlets
 
 from kerasllm import recipes
-from kerasllm.data.samples import SAMPLES
 from kerasllm.errors import InputError
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create, files
@@ -67,7 +66,7 @@ class Panel(ipywidgets.VBox):
         self.form = Form(
             schema=form.schema(self.recipe),
             values=_as_typed(given),
-            files=form.files_nearby(Path.cwd(), list(SAMPLES)),
+            files=form.files_nearby(Path.cwd(), self.recipe),
         )
         self.view = RunView()
         self.view.offers_trying = True
@@ -92,6 +91,11 @@ class Panel(ipywidgets.VBox):
         """What stands in the form, as typed."""
         return dict(self.form.values)
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """What a run is made of: the values as typed, without the blanks around them."""
+        return form.given(self.recipe, self.form.values)
+
     def _ipython_display_(self) -> None:
         self.still.display(self)
         children.park()
@@ -107,6 +111,11 @@ class Panel(ipywidgets.VBox):
     def train(self, name: str = "") -> Run:
         """Start a run with what stands in the form, in a process of its own; a wrong value raises InputError."""
         recipe = self._settled().anchored()
+        try:
+            recipe.fingerprints()  # before a run is made of what cannot be read
+        except InputError as error:
+            self.form.mistakes = {form.place(recipe, error): form.told(error)}
+            raise
         run = create(recipe, self._runs, name, "panel")
         files.replace_json(run.path / MARK, {"notebook": _notebook()})
         self._leave_playground()
@@ -130,7 +139,15 @@ class Panel(ipywidgets.VBox):
         if self._check():
             place, words = next(iter(self.form.mistakes.items()))
             raise InputError(*(f"{place}: {words[one]}" if place else words[one] for one in ("en", "zh")))
-        return self.recipe(**self.form.values)
+        return self.recipe(**self.given)
+
+    def _train(self) -> None:
+        try:
+            self.train()
+        except InputError as error:
+            self.form.notice = {"kind": "problem", "words": form.told(error)}
+        finally:
+            self.form.busy = self.view.look.get("state") in (*LIVE, "starting")
 
     def _estimate(self) -> None:
         asked = self.values
@@ -173,7 +190,9 @@ class Panel(ipywidgets.VBox):
             return
         try:
             if content["do"] == "train":
-                self.train()
+                self._settled()
+                self.form.busy = True
+                _in_thread(self._train)  # large files take their time
             else:
                 self.form.notice = {"kind": "saved", "words": self.save(content["name"]).name}
         except InputError as error:
@@ -202,13 +221,13 @@ class Panel(ipywidgets.VBox):
 
     def _check(self) -> bool:
         """Name what is wrong under its field; whether anything is."""
-        values, read = self.form.values, self._last_read
-        is_read = read.get("source") == str(values.get("data", "")).strip()
+        values, read = self.given, self._last_read
+        is_read = read.get("source") == values["data"]
         known = read["columns"] if is_read and read.get("table") else None
         found = form.places(self.recipe, values, known) | form.mistakes(self.recipe, values)
         if is_read and read["error"]:
             found["data"] = read["error"]
-        if not str(values.get("data", "")).strip():
+        if not values["data"]:
             found["data"] = {"en": "is needed", "zh": "不能为空"}
         self.form.mistakes = found
         return bool(found)
@@ -219,7 +238,7 @@ class Panel(ipywidgets.VBox):
 
     def _read(self) -> None:
         with self._reading:
-            source = str(self.form.values.get("data", "")).strip()
+            source = self.given["data"]
             if source != self._last_read.get("source"):
                 self._last_read = form.preview(self.recipe, source)
                 self.form.preview = self._last_read

@@ -17,10 +17,11 @@ import traitlets
 
 from kerasllm.encoders.table import TableEncoder
 from kerasllm.errors import InputError
+from kerasllm.language import Writing
 from kerasllm.run import Run, open_run
 from kerasllm_widgets import children
 from kerasllm_widgets.bundle import module, styles
-from kerasllm_widgets.form import told
+from kerasllm_widgets.form import control, mistakes, told
 from kerasllm_widgets.still import Still, html
 
 # What a run answers is told by the encoder in its folder; any other encoder takes texts.
@@ -39,6 +40,7 @@ class Playground(anywidget.AnyWidget):
     kind = traitlets.Unicode().tag(sync=True)  # "" until the run has read its data
     name = traitlets.Unicode().tag(sync=True)
     columns: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)  # of a table
+    options: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)  # of a text to be written
     answer = traitlets.Dict().tag(sync=True)
     language = traitlets.Unicode("en").tag(sync=True)
 
@@ -51,6 +53,7 @@ class Playground(anywidget.AnyWidget):
         self._sent = 0.0
         self.name = self.run.name
         self._closed = threading.Event()
+        self.options = [control(name, field) for name, field in Writing.model_fields.items()]
         self._recognize()
         self.on_msg(self._receive)
         self.observe(lambda _: self.still.update(), "language")  # it comes after the first display
@@ -83,15 +86,14 @@ class Playground(anywidget.AnyWidget):
         """Which kind of question the run answers, once its encoder is written."""
         folder = self.run.path
         found = [kind for file, kind in KINDS.items() if (folder / file).exists()]
-        if found:
-            self.kind = found[0]
-        elif any((folder / file).exists() for file in TEXTS):
-            self.kind = "text"
-        if self.kind == "table" and not self.columns:
+        if not found and any((folder / file).exists() for file in TEXTS):
+            found = ["text"]
+        if "table" in found and not self.columns:
             self.columns = [
                 {"name": one.name, "kind": one.kind, "value": f"{one.fill:.6g}", "choices": list(one.categories)}
                 for one in TableEncoder.load(folder).columns
             ]
+        self.kind = found[0] if found else ""  # last: the browser draws by it
 
     def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
         """A question as the browser asks it; a picture's bytes come beside it."""
@@ -126,22 +128,9 @@ class Playground(anywidget.AnyWidget):
 
 def _options(given: dict[str, str]) -> dict[str, Any]:
     """How to write on, from what was typed."""
-    bounds = {
-        "length": (int, 1, 100_000),
-        "temperature": (float, 0, 10),
-        "top_k": (int, 0, 1_000_000),
-        "top_p": (float, 0, 1),
-    }
-    options: dict[str, Any] = {}
-    for name, (kind, low, high) in bounds.items():
-        try:
-            value = kind(given[name])
-        except ValueError:
-            raise InputError(f"{name}: {given[name]!r} is not a number", f"{name}：{given[name]!r} 不是数字") from None
-        if not low <= value <= high:
-            raise InputError(f"{name}: {value} is not in {low}..{high}", f"{name}：{value} 不在 {low}..{high} 之内")
-        options[name] = value
-    return options
+    for name, words in mistakes(Writing, given).items():
+        raise InputError(f"{name}: {words['en']}", f"{name}：{words['zh']}")
+    return Writing(**given).model_dump()
 
 
 def _few(said: dict[str, Any]) -> dict[str, Any]:

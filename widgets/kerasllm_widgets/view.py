@@ -6,6 +6,8 @@ import base64
 import contextvars
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ POLL = 0.2  # seconds between two looks at a live run
 REST = 1.0  # at an ended one, which somebody may resume
 REDRAW = 0.5  # between two sendings of the curve
 KEEP = 10.0  # between two replacements of the still
-SHOWN = ("phase", "epoch", "epochs", "step", "steps", "eta", "metrics", "message")
+SHOWN = ("phase", "epoch", "epochs", "step", "steps", "eta", "metrics", "message", "device", "note")
 MOST_CLASSES = 15  # in a confusion matrix drawn as a table
 
 
@@ -88,6 +90,10 @@ class RunView(anywidget.AnyWidget):
         while not until.is_set():
             look = _look(run)
             ended = look["state"] in (*ENDED, "gone")
+            if look["state"] == "deleted":
+                self.look = look  # what was shown of it stays, here and in the still
+                until.wait(REST)  # it may come back from the trash
+                continue
             lines = tail.read()
             curve.add(lines)
             if until.is_set():
@@ -109,20 +115,32 @@ class RunView(anywidget.AnyWidget):
             self._wake.clear()
 
     def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
-        """A click: {"do": "stop"}, "resume", "figures" or "log"; "try" is for the panel around it."""
-        work = {"stop": self.stop, "resume": self.resume, "figures": self._figures, "log": self._log}
+        """A click: {"do": "stop", "session": WHICH}, "resume", "figures" or "log"; "try" is for the panel around it."""
+        stop = partial(self.stop, content.get("session"))
+        work: dict[str, Callable[[], None]] = {
+            "stop": stop,
+            "resume": self.resume,
+            "figures": self._figures,
+            "log": self._log,
+        }
         if not self.run or content["do"] not in work:
             return
         self.problem = ""
         try:
+            if children.is_deleted(self.run):
+                raise InputError(f"{self.run.name} was deleted", f"{self.run.name} 已被删除")
             work[content["do"]]()
         except InputError as error:
             self.problem = error.zh if self.language == "zh" else str(error)
 
-    def stop(self) -> None:
-        """Ask the run to stop: within one batch, with a model and a checkpoint. An ended one is as asked."""
+    def stop(self, session: float | None = None) -> None:
+        """Ask the run to stop: within one batch, with a model and a checkpoint. An ended one is as asked.
+
+        `session` is the one meant, by its start: a busy kernel hears of a click late, when a later one may go on.
+        """
         assert self.run
-        if self.run.state not in ENDED or children.is_starting(self.run, self.run.status):
+        is_meant = session in (None, _look(self.run).get("session"))
+        if is_meant and (self.run.state not in ENDED or children.is_starting(self.run, self.run.status)):
             children.stop(self.run)
         self.look = _look(self.run)
         self._wake.set()
@@ -156,11 +174,15 @@ def _look(run: Run) -> dict[str, Any]:
     state, status = run.state, run.status
     asked = {name: run.asked[name] for name in ("recipe", "created")}
     look = {"name": run.name, "path": str(run.path), **asked, "state": state}
+    if children.is_deleted(run):
+        return {**look, "state": "deleted"}
     if children.is_starting(run, status):
         stopping = (run.path / "stop").exists() and status["state"] == "queued"
         return {**look, "state": "stopping" if stopping else "starting"}
     if words := children.last_words(run, status):
         look["problem"] = words
+    if state in ("running", "stopping") and "started" in status:
+        look["session"] = status["started"]
     return {**look, **{name: status[name] for name in SHOWN if status.get(name) not in (None, "")}}
 
 

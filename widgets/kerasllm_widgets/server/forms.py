@@ -1,4 +1,4 @@
-"""Forms that a browser has filled: checked, their files found below the root, and a run reserved."""
+"""Forms that a browser fills: drawn for a file, checked, their files found below the root, and a run reserved."""
 
 from __future__ import annotations
 
@@ -11,11 +11,25 @@ from typing import Any
 
 from tornado.web import HTTPError
 
+from kerasllm.data.files import head
+from kerasllm.data.language import is_plain
+from kerasllm.errors import InputError
+from kerasllm.parameters import drawing, schema
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create
+from kerasllm_widgets.form import mistakes, places
 from kerasllm_widgets.server import paths
 
 PRESET = re.compile(r"([a-z]+://)?\w[\w.@-]*(/\w[\w.@-]*)*")  # a name, or hf://user/model
+
+
+class Elsewhere(HTTPError):
+    """404 for a file outside the root as for none at all, in the same words."""
+
+    def __init__(self, name: str, is_preset: bool):
+        more = (", and no preset's name", "，也没有这个名称的预置模型") if is_preset else ("", "")
+        super().__init__(404, f"{name}: no such file below the folder that Jupyter serves{more[0]}")
+        self.zh = f"{name}：Jupyter 所服务的文件夹下没有这个文件{more[1]}"
 
 
 @dataclass(frozen=True)
@@ -27,6 +41,36 @@ class Filled:
     name: str = ""
 
 
+def kind(path: Path) -> str:
+    """What a recipe that takes the path as its data must take: a table, a text or a folder."""
+    return "folder" if path.is_dir() else "text" if is_plain(path) else "table"
+
+
+def form_for(recipe: type[Recipe], path: Path, language: str) -> dict[str, Any]:
+    """A recipe's form for one file or folder: its columns to choose from, the likely ones chosen in `values`."""
+    drawn, values = schema(recipe, language), {"data": path.name}
+    drawn["properties"]["data"]["readOnly"] = True  # of another file the columns are others
+    columns = [name for name, field in recipe.model_fields.items() if drawing(field)["kind"] == "column"]
+    cells = head(str(path)) if columns and kind(path) == "table" else {}
+    free = dict(cells)
+    for name in columns if cells else ():
+        wanted = recipe.model_fields[name].get_default()
+        drawn["properties"][name]["enum"] = [*cells] if wanted else ["", *cells]
+        if wanted and free:
+            values[name] = _likely(wanted, free)
+            del free[values[name]]
+    return {"recipe": recipe.name(), "schema": drawn, "values": values}
+
+
+def _likely(wanted: str, cells: dict[str, list[Any]]) -> str:
+    """The column that is called so; else that of the longest texts, or of the fewest different labels, the last one."""
+    if wanted in cells:
+        return wanted
+    if wanted == "text":
+        return max(cells, key=lambda name: sum(len(str(cell)) for cell in cells[name]))
+    return min(reversed(cells), key=lambda name: len(set(cells[name])))
+
+
 def reserve_training(root: Path, runs: Path, recipe: type[Recipe], filled: Filled) -> Run:
     """Check everything, and reserve a run of a recipe."""
     checked = recipe(**anchored(root, recipe, filled))
@@ -35,17 +79,38 @@ def reserve_training(root: Path, runs: Path, recipe: type[Recipe], filled: Fille
 
 
 def anchored(root: Path, recipe: type[Recipe], filled: Filled) -> dict[str, Any]:
-    """The values with absolute paths of files and presets' folders, all below the root."""
+    """The values with absolute paths of files and presets' folders, all below the root; their columns are there."""
     values, folder = dict(filled.values), paths.below(root, filled.folder)
-    made = recipe(**values)
-    files = made.files(folder)
+    made = _made(recipe, values)
+    files, presets = made.files(folder), made.named("preset")
     for name, value in files.items():
         if not value.startswith("sample:"):
             try:
                 values[name] = str(paths.below(root, os.path.relpath(folder / value, root).replace(os.sep, "/")))
             except HTTPError:
-                raise HTTPError(404, f"{name}: no such file below the folder that Jupyter serves") from None
-    for name, value in made.named("preset").items():
+                raise Elsewhere(name, name in presets) from None
+    for name, value in presets.items():
         if name not in files and not PRESET.fullmatch(value):  # a path, which the child would open from elsewhere
-            raise HTTPError(404, f"{name}: no such file below the folder that Jupyter serves, and no preset's name")
+            raise Elsewhere(name, is_preset=True)
+    _check_columns(recipe, {**made.model_dump(), **values})
     return values
+
+
+def _made(recipe: type[Recipe], values: Mapping[str, Any]) -> Recipe:
+    """The recipe with these values; what is wrong with them is told in Chinese too."""
+    try:
+        return recipe(**values)
+    except InputError as error:
+        wrong = mistakes(recipe, values)
+        zh = "；".join(f"{name}：{said['zh']}" if name else said["zh"] for name, said in wrong.items())
+        raise InputError(str(error), zh) from None
+
+
+def _check_columns(recipe: type[Recipe], values: dict[str, Any]) -> None:
+    """Refuse columns that the file lacks, before a child has to."""
+    data = values["data"]
+    is_read = any(drawing(field)["kind"].startswith("column") for field in recipe.model_fields.values())
+    if not data or not is_read or ("text" in recipe.takes and is_plain(data)):
+        return
+    for name, said in places(recipe, values, list(head(data))).items():
+        raise InputError(f"{name}: {said['en']}", f"{name}：{said['zh']}")

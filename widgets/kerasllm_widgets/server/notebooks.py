@@ -42,12 +42,12 @@ def form(path: Path, language: str) -> dict[str, Any]:
         for name in known.keys() & drawn["properties"].keys():
             del drawn["properties"][name]["default"]
             drawn["properties"][name] |= _default(known[name])
-        return {"recipe": recipe.name(), "schema": drawn}
+        return {"recipe": recipe.name(), "schema": drawn, "values": {}}
     if not known:
         raise InputError(f"{path.name} has no cell tagged `parameters`: tag one in the notebook's property inspector")
     properties = {name: _property(parameter) for name, parameter in known.items()}
     groups = [{"name": "parameters", "title": "参数" if language == "zh" else "Parameters"}]
-    return {"recipe": "", "schema": {"type": "object", "properties": properties, "groups": groups}}
+    return {"recipe": "", "schema": {"type": "object", "properties": properties, "groups": groups}, "values": {}}
 
 
 def reserve_notebook(root: Path, runs: Path, path: Path, filled: Filled) -> Run:
@@ -68,7 +68,7 @@ def _property(parameter: Declared) -> dict[str, Any]:
     return {
         "type": TYPES[parameter.kind],
         "title": parameter.name,
-        **(_default(parameter) if parameter.kind else {"default": repr(parameter.default)}),
+        **(_default(parameter) if parameter.kind or parameter.is_computed else {"default": repr(parameter.default)}),
         "description": parameter.help,
         "group": "parameters",
         "advanced": False,

@@ -20,7 +20,7 @@ import psutil
 
 from kerasllm.errors import InputError
 from kerasllm.run import Run, files
-from kerasllm.run.process import is_alive
+from kerasllm.run.process import is_alive, myself
 
 LOG = "log.txt"  # in the run's folder: what the child printed
 TAIL = 4096  # bytes of the log that are looked at for the last words of a child
@@ -48,11 +48,9 @@ class Queue:
             content["waiting"] = [name for name in content["waiting"] if name != run.name]
             starting = next((one for one in content["started"] if one["run"] == run.name and self._starts(one)), None)
             if starting:
-                starting["stopped"] = True
-                if is_alive(starting):
-                    psutil.Process(starting["pid"]).terminate()  # one that has just begun takes it as a wish to stop
+                _end(starting)
             elif is_waiting and run.status["state"] == "queued":
-                _tell(run, "stopped")
+                _tell(run, state="stopped", message="")
         return is_waiting or starting is not None
 
     def waiting(self) -> list[str]:
@@ -70,13 +68,19 @@ class Queue:
 
     def tick(self) -> None:
         """See which children have ended, and start as many as may start."""
+        self._advance()
         self._children = [child for child in self._children if child.poll() is None]
+
+    def _advance(self) -> None:
         content = self._read()
         ended = [one for one in content["started"] if not is_alive(one)]
+        lost = {name for name in content["waiting"] if self._is_lost(name)}
         may_start = len(content["started"]) - len(ended) < self.limit
-        if not ended and not (content["waiting"] and may_start):
+        if not ended and not lost and not (content["waiting"] and may_start):
             return
         with self._changing() as content:
+            for name in lost.intersection(content["waiting"]):
+                _tell(Run(self.runs / name), **myself())
             for one in content["started"]:
                 if not is_alive(one):
                     self._settle(one)
@@ -93,8 +97,12 @@ class Queue:
 
     def stop_all(self) -> None:
         """Ask every child to stop; what waits goes on waiting."""
-        for one in self._read()["started"]:
-            (self.runs / one["run"] / "stop").touch()
+        with self._changing() as content:
+            for one in content["started"]:
+                if self._starts(one):  # it will put away the wish of a session before
+                    _end(one)
+                else:
+                    (self.runs / one["run"] / "stop").touch()
 
     def _start(self, run: Run) -> dict[str, Any]:
         before = _written(run)
@@ -121,6 +129,13 @@ class Queue:
             "before": before,
         }
 
+    def _is_lost(self, name: str) -> bool:
+        """Whether a run waits for its first session, and the server that said so in its folder is gone."""
+        run = Run(self.runs / name)
+        with suppress(InputError):  # a status that nobody can read
+            return (run.path / "run.json").exists() and run.status["state"] == "queued" and not is_alive(run.status)
+        return False
+
     def _starts(self, one: dict[str, Any]) -> bool:
         return bool(_written(Run(self.runs / one["run"])) == one["before"])
 
@@ -130,9 +145,9 @@ class Queue:
         with suppress(InputError):  # a status that nobody can read, or no run any more
             if one.get("stopped"):
                 if run.state in ("queued", "gone"):  # not where another process trains it
-                    _tell(run, "stopped")
+                    _tell(run, state="stopped", message="")
             elif (run.path / "run.json").exists() and self._starts(one):
-                _tell(run, "failed", _last_words(run.path / LOG))
+                _tell(run, state="failed", message=_last_words(run.path / LOG))
 
     def _read(self) -> dict[str, Any]:
         return files.read_json(self._file) or {"waiting": [], "started": []}
@@ -155,9 +170,16 @@ def _written(run: Run) -> int:
         return 0
 
 
-def _tell(run: Run, state: str, message: str = "") -> None:
-    """Write a state in the place of a child that cannot."""
-    files.replace_json(run.path / "status.json", {**run.status, "state": state, "message": message})
+def _end(child: dict[str, Any]) -> None:
+    """End a child that has not written yet."""
+    child["stopped"] = True
+    if is_alive(child):
+        psutil.Process(child["pid"]).terminate()  # one that has just begun takes it as a wish to stop
+
+
+def _tell(run: Run, **changed: Any) -> None:
+    """Write into a run's status in the place of a child that cannot."""
+    files.replace_json(run.path / "status.json", {**run.status, **changed})
 
 
 def _last_words(log: Path) -> str:

@@ -17,6 +17,7 @@ from tornado.web import HTTPError, authenticated
 
 from kerasllm import __version__, recipes
 from kerasllm.errors import InputError
+from kerasllm.evaluate import flat
 from kerasllm.parameters import schema
 from kerasllm.run import Run
 from kerasllm_widgets.server import forms, paths
@@ -55,15 +56,16 @@ class Context:
 
 
 def _told(verb: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """Answer 400 with the one line of an InputError."""
+    """Answer with the one line of an InputError (400), or of a file that is not there, in the browser's language."""
 
     @functools.wraps(verb)
     async def told(self: Route, **parts: str) -> None:
         try:
             await verb(self, **parts)
-        except InputError as error:
-            self.set_status(400)
-            self.finish({"message": str(error)})
+        except (InputError, forms.Elsewhere) as error:
+            self.set_status(404 if isinstance(error, forms.Elsewhere) else 400)
+            english = error.log_message if isinstance(error, forms.Elsewhere) else str(error)
+            self.finish({"message": error.zh if self.language == "zh" else english})
 
     return told
 
@@ -84,6 +86,12 @@ class Route(APIHandler):
         """ "zh" or "en", as the browser asks."""
         return "zh" if self.get_query_argument("language", "en").startswith("zh") else "en"
 
+    @property
+    def data(self) -> Path | None:
+        """The file or folder that the browser asks about, if it does."""
+        path = self.get_query_argument("data", "")
+        return paths.below(self.context.root, path) if path else None
+
     def body(self, **kinds: type) -> list[Any]:
         """The JSON body's fields of these names and types; 400 for another body."""
         content = self.get_json_body()
@@ -93,13 +101,15 @@ class Route(APIHandler):
 
 
 class Recipes(Route):
-    """The recipes, for the launcher's cards."""
+    """The recipes, for the launcher's cards and for the file or folder at `data`."""
 
     @authenticated
     @authorized
     async def get(self) -> None:
-        """Name and summary of each."""
+        """Name and summary of each that takes such data."""
         found = [recipes.find(name) for name in recipes.names()]
+        if self.data:
+            found = [recipe for recipe in found if forms.kind(self.data) in recipe.takes]
         shown = [{"name": one.name(), "summary": one.summary(self.language)} for one in found]
         self.finish({"recipes": shown, "version": __version__})
 
@@ -111,10 +121,14 @@ class Schema(Route):
     @authorized
     @_told
     async def get(self, name: str) -> None:
-        """Its parameters as JSON schema."""
+        """Its parameters as JSON schema, and its values for the file or folder at `data`."""
         if name not in recipes.names():
             raise HTTPError(404)
-        self.finish({"recipe": name, "schema": schema(recipes.find(name), self.language)})
+        recipe, data = recipes.find(name), self.data
+        if data:
+            self.finish(await asyncio.to_thread(forms.form_for, recipe, data, self.language))
+        else:
+            self.finish({"recipe": name, "schema": schema(recipe, self.language), "values": {}})
 
 
 class Notebooks(Route):
@@ -206,12 +220,16 @@ class One(Route):
             "created": run.asked["created"],
             "state": self.context.state(run),
             "status": run.status,
-            "scores": run.scores,
+            "split": run.report.get("split", ""),
+            "splits": {name: flat(scores) for name, scores in run.report.get("splits", {}).items()},
             "curve": self.context.curves.drawn(run),
             "warnings": run.card.get("warnings", []),
             "notebook": self._below(run.path / "notebook.ipynb"),
             "log": self._below(run.path / LOG),
-            "figures": [self._below(figure) for figure in sorted(run.path.glob("figures/*.png"))],
+            "figures": [
+                {"path": self._below(figure), "changed": figure.stat().st_mtime}
+                for figure in sorted(run.path.glob("figures/*.png"))
+            ],
         }
 
     def _below(self, file: Path) -> str | None:
@@ -226,13 +244,18 @@ class One(Route):
         run = paths.run(self.context.runs, name)
         state = self.context.state(run)
         if state in BUSY:
-            raise InputError(f"{run.name} is {state}; stop it first")
+            raise InputError(f"{run.name} is {state}; stop it first", f"{run.name} 尚未结束；请先停止")
         if not await self._is_left(run):
-            raise InputError(f"{run.name} has ended, but its process not yet; try again")
+            raise InputError(
+                f"{run.name} has ended, but its process not yet; try again",
+                f"{run.name} 已结束，进程尚未退出；请再试一次",
+            )
         try:
             await asyncio.to_thread(send2trash, str(run.path))
         except OSError as error:
-            raise InputError(f"{run.name} cannot be moved to the trash: {error}") from error
+            raise InputError(
+                f"{run.name} cannot be moved to the trash: {error}", f"{run.name} 无法移到回收站：{error}"
+            ) from error
         self.set_status(204)
         self.finish()
 
@@ -256,7 +279,9 @@ class Limit(Route):
         """Change it, until the server ends; 0: back to as it was started."""
         (limit,) = self.body(limit=int)
         if limit < 0:
-            raise InputError("limit: at least 1, or 0: as the server was started")
+            raise InputError(
+                "limit: at least 1, or 0: as the server was started", "limit：至少 1，或 0：按服务器启动时的设置"
+            )
         queue = self.context.queue
         queue.limit = limit or queue.own_limit
         self.set_status(204)
@@ -289,9 +314,13 @@ class Resume(Route):
         run = paths.run(self.context.runs, name)
         state = self.context.state(run)
         if state in (*BUSY, "completed"):
-            raise InputError(f"{run.name} is {state} already")
+            zh = "已完成" if state == "completed" else "尚未结束"
+            raise InputError(f"{run.name} is {state} already", f"{run.name} {zh}，不能继续")
         if not run.asked.get("replayable"):
-            raise InputError(f"{run.name} was trained on data given in Python, which no file can replay; train again")
+            raise InputError(
+                f"{run.name} was trained on data given in Python, which no file can replay; train again",
+                f"{run.name} 用 Python 中给出的数据训练，没有文件可以重放；请重新训练",
+            )
         self.context.queue.add(run)
         self.set_status(202)
         self.finish({"name": run.name})

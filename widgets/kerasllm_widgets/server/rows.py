@@ -12,6 +12,7 @@ from typing import Any
 from kerasllm.errors import InputError
 from kerasllm.run import Run
 from kerasllm.run.watch import Tail
+from kerasllm_widgets.curve import Line
 from kerasllm_widgets.server import paths
 
 POINTS = 40  # of a sparkline
@@ -55,7 +56,7 @@ class _Row:
         self._mark: tuple[int, ...] = ()
         self._shown: dict[str, Any] | None = None
         self._tail = Tail(path / "history.jsonl")
-        self._losses: dict[int, float] = {}
+        self._epochs, self._steps = Line(), Line()
 
     def read(self) -> dict[str, Any] | None:
         """None for a folder that holds no run; one that cannot be read is shown with the reason."""
@@ -79,8 +80,8 @@ class _Row:
         status, state, scores = run.status, run.state, run.scores
         for line in self._tail.read():
             loss = _number(line.get("loss"))
-            if line["kind"] == "epoch" and loss is not None:
-                self._losses[line["epoch"]] = loss
+            if loss is not None:
+                (self._epochs if line["kind"] == "epoch" else self._steps).add(line["epoch"], loss)
         silent = time.time() - status.get("heartbeat", 0) > STALLED
         main = scores.get("main", "")
         value = _number(scores.get(main))
@@ -90,8 +91,13 @@ class _Row:
             **{name: str(status.get(name, "")) for name in WORDS},
             **{name: _number(status.get(name)) for name in NUMBERS},
             score={"name": main, "value": value, "split": scores["split"]} if value is not None else None,
-            curve=_thinned([self._losses[epoch] for epoch in sorted(self._losses)]),
+            curve=_thinned(self._losses()),
         )
+
+    def _losses(self) -> list[float]:
+        """After each epoch; until there are two, after some steps."""
+        epochs = self._epochs.drawn()[1]
+        return epochs if len(epochs) > 1 else self._steps.drawn()[1]
 
     def _row(self, asked: Mapping[str, Any], **found: Any) -> dict[str, Any]:
         return {

@@ -1,6 +1,6 @@
 // Compare: parameters that differ, curves over one another, scores side by side, verdicts that flipped.
 import { h, follow, attach, number } from "./dom.js";
-import { say, language } from "./words.js";
+import { say, said, language } from "./words.js";
 import { chart } from "./chart.js";
 
 function render({ model, el }) {
@@ -47,7 +47,7 @@ function curves(runs, metrics) {
 }
 
 function flipped(runs, found) {
-  if (found.problem) return [h("p", { class: "kl-problem" }, found.problem)];
+  if (found.problem) return [h("p", { class: "kl-problem", role: "alert" }, said(found.problem))];
   if (!found.flips) return [];
   return [
     h("p", {}, `${found.count} / ${found.rows} ${say("rows")}`),

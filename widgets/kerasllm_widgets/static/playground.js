@@ -3,6 +3,7 @@ import { h, follow, attach, later, number, unique } from "./dom.js";
 import { say, said, language } from "./words.js";
 
 const PAUSE = 250; // milliseconds without a key
+const LARGEST = 8e6; // bytes of a picture; a message above 10 MiB ends the kernel's connection
 const LOOK = 1000; // between two looks whether the run has read its data
 
 function render({ model, el }) {
@@ -11,9 +12,12 @@ function render({ model, el }) {
     model.save_changes();
   }
   let id = Date.now(); // greater than any that an earlier page asked with
+  let isTold = false; // anything of the answer
+  const refuse = (words) => answer.replaceChildren(...(words ? shown({ problem: words }) : []));
   const answer = h("div", { class: "kl-answer", "aria-live": "polite" });
   const ask = (question, buffers) => {
     id += 1;
+    isTold = false;
     answer.setAttribute("aria-busy", "true");
     if (!answer.childNodes.length) answer.append(h("p", { class: "kl-quiet" }, say("starting")));
     model.send({ id, ...question }, undefined, buffers);
@@ -31,14 +35,19 @@ function render({ model, el }) {
     follow(model, ["kind"], () => {
       clean();
       const kind = model.get("kind");
-      const made = kind ? kinds[kind](model, ask) : { element: h("p", { class: "kl-quiet" }, say("notRead")) };
+      const made = kind ? kinds[kind](model, ask, refuse) : { element: h("p", { class: "kl-quiet" }, say("notRead")) };
       clean = made.clean || (() => {});
       body.replaceChildren(made.element);
     }),
     follow(model, ["answer"], () => {
       const given = model.get("answer");
-      if (given.id !== id && given.id !== -1) return;
+      if (given.id !== id) return;
       answer.removeAttribute("aria-busy");
+      if (given.superseded) { // by a question from another view; what was written so far stays
+        if (!isTold) answer.replaceChildren(h("p", { class: "kl-quiet" }, say("superseded")));
+        return;
+      }
+      isTold = true;
       answer.replaceChildren(...shown(given));
     }),
   ];
@@ -86,10 +95,12 @@ function table(model, ask) {
   return { element: h("div", { class: "kl-fields" }, controls.map(([name, control]) => labelled(name, control))), clean: send.cancel };
 }
 
-function picture(model, ask) {
+function picture(model, ask, refuse) {
   const image = h("img", { class: "kl-seen", alt: say("yourPicture"), hidden: true });
   const take = async (file) => {
     if (!file) return;
+    refuse(file.size > LARGEST ? say("tooLarge") : "");
+    if (file.size > LARGEST) return;
     URL.revokeObjectURL(image.src);
     image.src = URL.createObjectURL(file);
     image.hidden = false;
@@ -110,13 +121,12 @@ function picture(model, ask) {
 
 function writing(model, ask) {
   const area = h("textarea", { class: "kl-control kl-area", rows: "3" });
-  const settings = { length: "200", temperature: "0.8", top_k: "0", top_p: "1" };
-  const controls = Object.entries(settings).map(([name, value]) => [name, h("input", { class: "kl-control", type: "text", inputmode: "decimal", value })]);
-  const options = () => Object.fromEntries(controls.map(([name, control]) => [name, control.value]));
+  const controls = model.get("options").map((one) => [one, h("input", { class: "kl-control", type: "text", inputmode: "decimal", value: String(one.default), title: said(one.help) })]);
+  const options = () => Object.fromEntries(controls.map(([{ name }, control]) => [name, control.value]));
   const write = h("button", { class: "kl-button kl-primary", type: "submit" }, say("write"));
   const form = h("form", { onsubmit: (event) => { event.preventDefault(); ask({ do: "prompt", prompt: area.value, options: options() }); } },
     labelled(say("prompt"), area),
-    h("div", { class: "kl-fields kl-few" }, controls.map(([name, control]) => labelled(name, control))),
+    h("div", { class: "kl-fields kl-few" }, controls.map(([{ name, bounds }, control]) => labelled([name, h("span", { class: "kl-quiet" }, ` ${bounds}`)], control))),
     h("div", { class: "kl-row" }, write));
   return { element: form };
 }

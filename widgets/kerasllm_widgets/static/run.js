@@ -1,6 +1,6 @@
 // RunView: state, progress, curve, result of one run; Stop and Resume.
 import { h, follow, attach, number } from "./dom.js";
-import { say, duration, language } from "./words.js";
+import { say, phase, duration, language } from "./words.js";
 import { chart } from "./chart.js";
 import { stopByServer } from "./server.js";
 
@@ -18,28 +18,32 @@ function render({ model, el }) {
   const bar = h("progress", { class: "kl-bar" });
   const left = h("span", { class: "kl-quiet" });
   const problem = h("p", { class: "kl-problem", role: "alert" });
-  let isAsked = false; // to stop: said at once, however busy the kernel is
-  const ask = () => {
-    isAsked = true;
+  let asked = null; // to stop, and which session: said at once, however busy the kernel is
+  const ask = async () => {
+    const look = model.get("look");
+    asked = { session: look.session };
     show();
-    send("stop");
-    stopByServer(model.get("look")).catch(() => {}); // the kernel is asked too
+    // A busy kernel hears of it late: only where the server could not, and a session begun since goes on.
+    if (!(await stopByServer(look).catch(() => false))) model.send({ do: "stop", session: look.session });
   };
   const stop = h("button", { class: "kl-button", onclick: ask }, say("stop"));
   const resume = h("button", { class: "kl-button", onclick: () => { resume.disabled = true; send("resume"); } }, say("resume"));
   const tryIt = h("button", { class: "kl-button", onclick: () => send("try") }, say("try"));
   const trace = h("pre", { class: "kl-log", tabindex: "0" });
   const log = h("details", { ontoggle: () => log.open && send("log") }, h("summary", {}, say("log")), trace);
+  const device = h("p", { class: "kl-help" });
   const charts = h("div", { class: "kl-charts" });
   const result = h("div", { class: "kl-result" });
   const box = h("section", { class: "kl-box kl-run", "aria-label": say("curve") },
     h("div", { class: "kl-row" }, title, state, left, h("span", { class: "kl-grow" }), tryIt, stop, resume),
-    bar, problem, log, charts, result);
+    bar, device, problem, log, charts, result);
   const drawn = new Map();
 
   function show() {
-    isAsked &&= model.get("look").state === "running" && !model.get("problem");
-    const look = { ...model.get("look"), ...(isAsked ? { state: "stopping" } : {}) };
+    const now = model.get("look");
+    const isMeant = asked && LIVE.includes(now.state) && (asked.session === undefined || asked.session === now.session);
+    asked = isMeant && !model.get("problem") ? { session: now.session } : null;
+    const look = { ...now, ...(asked ? { state: "stopping" } : {}) };
     box.hidden = !look.name;
     title.textContent = look.name || "";
     const live = LIVE.includes(look.state);
@@ -53,7 +57,9 @@ function render({ model, el }) {
     stop.disabled = look.state === "stopping";
     resume.hidden = !RESUMABLE.includes(look.state);
     resume.disabled = false;
-    tryIt.hidden = !model.get("offers_trying") || ["queued", "starting"].includes(look.state);
+    tryIt.hidden = !model.get("offers_trying") || ["queued", "starting", "deleted"].includes(look.state);
+    device.textContent = [look.device && `${say("device")} ${look.device}`, look.note].filter(Boolean).join(" · ");
+    device.hidden = !device.textContent;
     const failed = look.state === "failed";
     problem.textContent = model.get("problem") || look.problem || (failed && look.message) || "";
     problem.hidden = !problem.textContent;
@@ -91,9 +97,10 @@ function render({ model, el }) {
 }
 
 function words(look) {
+  if (look.state === "starting" && !look.recipe) return phase("starting"); // a notebook, perhaps without Keras
   if (look.state !== "running") return say(look.state);
   if (look.phase === "training") return `${say("epoch")} ${Math.min(look.epoch + 1, look.epochs)} ${say("of")} ${look.epochs}`;
-  return say(look.phase || "running");
+  return look.phase ? phase(look.phase) : say("running");
 }
 
 function results(model, send) {

@@ -9,6 +9,7 @@ const WORDS = {
   confusionNote: ["rows: true class; columns: answered", "行：真实类别；列：回答"],
   curve: ["Curve", "曲线"],
   curveHelp: ["arrow keys read the points", "用方向键读取各点"],
+  device: ["trained on", "训练设备："],
   epoch: ["epoch", "轮"],
   estimate: ["Estimate time", "估计时间"],
   estimating: ["Estimating: a few steps are tried…", "正在估计：试跑几步…"],
@@ -44,6 +45,8 @@ const WORDS = {
   prompt: ["Prompt", "开头"],
   row: ["row", "行"],
   try: ["Try it", "试用"],
+  superseded: ["another question came in between; ask again", "其间有另一个问题；请再问一次"],
+  tooLarge: ["The picture is larger than 8 MB; make it smaller.", "图片大于 8 MB；请先缩小。"],
   truth: ["truth", "真实"],
   write: ["Write on", "接着写"],
   yourPicture: ["Your picture", "你的图片"],
@@ -56,8 +59,15 @@ const WORDS = {
   stopped: ["stopped", "已停止"],
   failed: ["failed", "失败"],
   completed: ["completed", "已完成"],
+  deleted: ["deleted", "已删除"],
   gone: ["its process is gone", "进程已消失"],
-  // phases
+};
+
+// What a run does while it is running, by the name that its folder has for it.
+const PHASES = {
+  starting: ["starting", "正在启动"],
+  "starting the kernel": ["starting the kernel", "正在启动内核"],
+  cell: ["cell", "单元格"],
   "reading the data": ["reading the data", "读取数据"],
   "loading Keras": ["Loading Keras…", "正在加载 Keras…"],
   "building the network": ["building the network", "构建网络"],
@@ -71,6 +81,12 @@ export const language = chinese ? "zh" : "en";
 
 export function say(word) {
   return WORDS[word] ? WORDS[word][chinese ? 1 : 0] : word;
+}
+
+// A run's phase; one with a count, such as "cell 2/5", keeps it.
+export function phase(name) {
+  const [, what, count] = /^(.*?)( \d+\/\d+)?$/.exec(name);
+  return (PHASES[what] ? PHASES[what][chinese ? 1 : 0] : what) + (count || "");
 }
 
 // A text that Python gives in both languages, or in the one there is.

@@ -1,6 +1,7 @@
 // The server's routes. Every text that a person reads comes from there in Lab's language.
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
+import type { ITranslator } from '@jupyterlab/translation';
 
 export interface Recipe {
   name: string;
@@ -18,6 +19,12 @@ export class Refusal extends Error {
 }
 
 const settings = ServerConnection.makeSettings();
+let language = 'en';
+
+/** Have the server answer in Lab's language. */
+export function speak(translator: ITranslator | null): void {
+  language = translator?.languageCode ?? 'en';
+}
 
 export async function ask<T>(path: string, method = 'GET', body?: object): Promise<T> {
   const answer = await send(path, { method, ...(body && { body: JSON.stringify(body) }) });
@@ -34,7 +41,8 @@ export async function askAgain<T>(path: string, tag: string): Promise<{ content:
 export const part = encodeURIComponent;
 
 async function send(path: string, init: RequestInit): Promise<Response> {
-  const url = URLExt.join(settings.baseUrl, 'kerasllm', path);
+  const asked = `${path.includes('?') ? '&' : '?'}language=${language}`;
+  const url = URLExt.join(settings.baseUrl, 'kerasllm', path) + asked;
   const answer = await ServerConnection.makeRequest(url, init, settings);
   if (!answer.ok && answer.status !== 304) {
     const content = await answer.json().catch(() => ({}));

@@ -5,7 +5,7 @@ import { ILauncher } from '@jupyterlab/launcher';
 import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
 
-import { ask, Refusal, type Recipe } from './api';
+import { ask, Refusal, speak, type Recipe } from './api';
 import { kerasllmIcon } from './icons';
 import { complain } from './messages';
 
@@ -27,6 +27,7 @@ export const cards: JupyterFrontEndPlugin<void> = {
     launcher: ILauncher | null,
     translator: ITranslator | null
   ) => {
+    speak(translator);
     const trans = (translator ?? nullTranslator).load('kerasllm');
     const command = 'kerasllm:new';
     app.commands.addCommand(command, {
@@ -50,8 +51,7 @@ export const cards: JupyterFrontEndPlugin<void> = {
     });
     let version = '';
     try {
-      const language = translator?.languageCode ?? 'en';
-      const answer = await ask<{ recipes: Recipe[]; version: string }>(`recipes?language=${language}`);
+      const answer = await ask<{ recipes: Recipe[]; version: string }>('recipes');
       version = answer.version;
       for (const [rank, recipe] of answer.recipes.entries()) {
         launcher?.add({ command, category: 'kerasllm', rank, args: { recipe: recipe.name, summary: recipe.summary } });

@@ -1,8 +1,18 @@
-// Curves as SVG: told apart by dashes as well as by colour.
+// Curves as SVG: a colour per run; training solid, validation dashed.
 import React from 'react';
 
-const COLOURS = ['--jp-brand-color1', '--jp-warn-color1', '--jp-success-color1', '--jp-error-color1', '--jp-info-color1'];
-const DASHES = ['', '6 3', '2 3', '8 3 2 3', '1 5'];
+const COLOURS = [
+  '--jp-brand-color1',
+  '--jp-warn-color1',
+  '--jp-success-color1',
+  '--jp-error-color1',
+  '--jp-info-color1',
+  '--jp-mirror-editor-operator-color',
+  '--jp-ui-font-color1',
+  '--jp-ui-font-color2'
+];
+/** More cannot be told apart. */
+export const MOST_RUNS = COLOURS.length;
 const WIDTH = 560;
 const HEIGHT = 220;
 const LEFT = 64;
@@ -12,6 +22,9 @@ const TOP = 8;
 export interface Series {
   name: string;
   points: [number, number][];
+  /** Its run's place. */
+  run: number;
+  isValidation: boolean;
 }
 
 /** A small curve without axes, for a row of a list. */
@@ -54,17 +67,17 @@ export function Chart({ title, axis, series }: { title: string; axis: string; se
         <text x={WIDTH - 8} y={HEIGHT - 6} textAnchor="end">
           {`${axis} ${short(highest(xs))}`}
         </text>
-        {drawn.map((one, place) => (
-          <g key={one.name} style={line(place)}>
+        {drawn.map(one => (
+          <g key={one.name} style={line(one)}>
             <polyline points={one.points.map(([a, b]) => `${x(a)},${y(b)}`).join(' ')} />
             {one.points.length === 1 && <circle cx={x(one.points[0][0])} cy={y(one.points[0][1])} r="3" />}
           </g>
         ))}
       </svg>
       <ul className="kerasllm-legend">
-        {drawn.map((one, place) => (
+        {drawn.map(one => (
           <li key={one.name}>
-            <svg viewBox="0 0 28 8" style={line(place)} aria-hidden="true">
+            <svg viewBox="0 0 28 8" style={line(one)} aria-hidden="true">
               <path d="M0 4H28" />
             </svg>
             {one.name}
@@ -80,11 +93,8 @@ export function short(value: number): string {
   return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
 }
 
-function line(place: number): React.CSSProperties {
-  return {
-    stroke: `var(${COLOURS[place % COLOURS.length]})`,
-    strokeDasharray: DASHES[place % DASHES.length]
-  };
+function line({ run, isValidation }: Series): React.CSSProperties {
+  return { stroke: `var(${COLOURS[run % COLOURS.length]})`, strokeDasharray: isValidation ? '6 3' : '' };
 }
 
 function placing(values: number[], [from, to]: [number, number]): (value: number) => number {

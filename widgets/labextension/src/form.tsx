@@ -10,6 +10,7 @@ type Value = boolean | number | string | undefined;
 export type Values = Record<string, Value>;
 
 interface Property extends RJSFSchema {
+  default?: Value;
   group: string;
   advanced: boolean;
 }
@@ -17,18 +18,19 @@ interface Property extends RJSFSchema {
 export interface Form {
   recipe: string;
   schema: { properties: Record<string, Property>; groups: { name: string; title: string }[] };
+  /** What it is filled with at first, beside the defaults. */
+  values: Values;
 }
 
 /** Let a person fill a form; `send` may refuse by an error, and the form is shown again. Null: cancelled. */
 export async function fill<T>(
   form: Form,
   title: string,
-  start: Values,
   send: (values: Values) => Promise<T>,
   reason: (error: unknown) => string,
   trans: TranslationBundle
 ): Promise<T | null> {
-  let [values, refusal] = [start, ''];
+  let [values, refusal] = [form.values, ''];
   for (;;) {
     const { button, value } = await showDialog({
       title,

@@ -4,7 +4,7 @@ import { Dialog, ICommandPalette, MainAreaWidget, Notification, showDialog, Widg
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { ask, part } from './api';
+import { ask, part, speak } from './api';
 import { kerasllmIcon } from './icons';
 import { complain, SHOWN } from './messages';
 import { RunsSidebar } from './sidebar';
@@ -24,6 +24,7 @@ export const runs: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     translator: ITranslator | null
   ) => {
+    speak(translator);
     const trans = (translator ?? nullTranslator).load('kerasllm');
     const { commands, shell } = app;
     const watcher = new Watcher();
@@ -97,7 +98,9 @@ export const runs: JupyterFrontEndPlugin<void> = {
       const actions = [
         { label: trans.__('Open view'), callback: () => void commands.execute('kerasllm:open-runs', { names: [row.name] }) }
       ];
-      if (row.state === 'completed') {
+      if (row.state === 'completed' && row.message) {
+        Notification.warning(trans.__('%1 is completed, but: %2', row.name, row.message), { actions, autoClose: false });
+      } else if (row.state === 'completed') {
         Notification.success(trans.__('%1 is completed.', row.name), { actions, autoClose: SHOWN });
       } else if (row.state === 'stopped') {
         Notification.info(trans.__('%1 has stopped.', row.name), { actions, autoClose: SHOWN });

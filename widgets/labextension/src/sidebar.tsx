@@ -13,7 +13,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import type { Message } from '@lumino/messaging';
 import React from 'react';
 
-import { Sparkline, short } from './chart';
+import { MOST_RUNS, Sparkline, short } from './chart';
 import { kerasllmIcon } from './icons';
 import { reason } from './messages';
 import { lives, type Row, type State, type Watcher } from './watcher';
@@ -86,7 +86,8 @@ function Runs({ watcher, commands, trans }: Shared & { watcher: Watcher }): JSX.
           options={recipes.map(name => [name, name])} />
         <Choice label={trans.__('State')} value={state} onChange={setState} all={trans.__('all states')}
           options={STATES.map(name => [name, stateWord(name, trans)])} />
-        <button className="jp-mod-styled jp-mod-reject" disabled={compared.length < 2}
+        <button className="jp-mod-styled jp-mod-reject" disabled={compared.length < 2 || compared.length > MOST_RUNS}
+          title={trans.__('Select 2 to %1 runs', MOST_RUNS)}
           onClick={() => void commands.execute('kerasllm:open-runs', { names: compared })}>
           {trans.__('Compare (%1)', compared.length)}
         </button>
@@ -181,6 +182,9 @@ function detail(row: Row, trans: TranslationBundle): string {
         ? trans.__('epoch %1/%2', Math.min((row.epoch ?? 0) + 1, row.epochs), row.epochs)
         : phaseWord(row.phase, trans);
     return [place, row.eta === null ? '' : trans.__('%1 left', duration(row.eta, trans))].filter(Boolean).join(', ');
+  }
+  if (row.state === 'completed' && row.phase) {
+    return phaseWord(row.phase, trans); // a notebook goes on after its training
   }
   return row.score ? `${row.score.name} ${short(row.score.value)}` : row.recipe;
 }

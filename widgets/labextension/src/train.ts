@@ -6,7 +6,7 @@ import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { ask, part, type Recipe } from './api';
+import { ask, part, speak, type Recipe } from './api';
 import { fill, type Form, type Values } from './form';
 import { kerasllmIcon } from './icons';
 import { complain, reason, SHOWN } from './messages';
@@ -24,14 +24,14 @@ export const train: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     translator: ITranslator | null
   ) => {
+    speak(translator);
     const trans = (translator ?? nullTranslator).load('kerasllm');
-    const language = translator?.languageCode ?? 'en';
     const { commands } = app;
 
     /** Show a form until it is accepted by the server, then tell of the run. */
-    const start = async (form: Form, title: string, values: Values, what: object): Promise<void> => {
+    const start = async (form: Form, title: string, what: object): Promise<void> => {
       const send = (filled: Values) => ask<{ name: string }>('runs', 'POST', { ...what, values: filled });
-      const run = await fill(form, title, values, send, error => reason(error, trans), trans);
+      const run = await fill(form, title, send, error => reason(error, trans), trans);
       if (run) {
         const open = () => void commands.execute('kerasllm:open-runs', { names: [run.name] });
         Notification.info(trans.__('%1 is queued.', run.name), {
@@ -49,7 +49,11 @@ export const train: JupyterFrontEndPlugin<void> = {
       }
     };
     const trainOn = told(async path => {
-      const { recipes } = await ask<{ recipes: Recipe[] }>(`recipes?language=${language}`);
+      const data = path && `?data=${part(path)}`;
+      const { recipes } = await ask<{ recipes: Recipe[] }>(`recipes${data}`);
+      if (recipes.length === 0) {
+        throw new Error(trans.__('No recipe takes %1.', PathExt.basename(path)));
+      }
       const { value } = await InputDialog.getItem({
         title: path ? trans.__('Train on %1', PathExt.basename(path)) : trans.__('Train a recipe'),
         label: trans.__('Recipe'),
@@ -58,14 +62,13 @@ export const train: JupyterFrontEndPlugin<void> = {
       });
       const recipe = value?.split(':')[0];
       if (recipe) {
-        const form = await ask<Form>(`recipes/${part(recipe)}?language=${language}`);
-        const values: Values = path ? { data: PathExt.basename(path) } : {};
-        await start(form, recipe, values, { source: recipe, folder: path ? PathExt.dirname(path) : browser.model.path });
+        const form = await ask<Form>(`recipes/${part(recipe)}${data}`);
+        await start(form, recipe, { source: recipe, folder: path ? PathExt.dirname(path) : browser.model.path });
       }
     });
     const runNotebook = told(async path => {
-      const form = await ask<Form>(`notebooks?path=${part(path)}&language=${language}`);
-      await start(form, PathExt.basename(path), {}, { source: path });
+      const form = await ask<Form>(`notebooks?path=${part(path)}`);
+      await start(form, PathExt.basename(path), { source: path });
     });
     const selected = () => browser.selectedItems().next().value?.path ?? '';
 

@@ -22,12 +22,14 @@ interface Details {
   parameters: Record<string, unknown>;
   state: State;
   status: { message?: string; phase?: string };
-  scores: Record<string, unknown>;
+  /** The main one of the splits, and the scores of each. */
+  split: string;
+  splits: Record<string, Record<string, unknown>>;
   curve: Curve;
   warnings: string[];
   notebook: string | null;
   log: string | null;
-  figures: (string | null)[];
+  figures: { path: string | null; changed: number }[];
 }
 
 export class RunsView extends ReactWidget {
@@ -69,6 +71,7 @@ function View({ names, commands, trans, isShown }: Props): JSX.Element {
         {label}
       </button>
     );
+  const heads = names.length > 1 ? shown.map(run => run.name) : [];
   const single = shown.length === 1 && names.length === 1 ? shown[0] : null;
   return (
     <>
@@ -82,7 +85,7 @@ function View({ names, commands, trans, isShown }: Props): JSX.Element {
       )}
       <Table
         caption={trans.__('State')}
-        runs={shown}
+        heads={heads}
         rows={[
           [trans.__('recipe'), shown.map(run => run.recipe)],
           [trans.__('state'), shown.map(run => stateWord(run.state, trans))],
@@ -90,20 +93,29 @@ function View({ names, commands, trans, isShown }: Props): JSX.Element {
         ]}
       />
       <Curves runs={shown} axis={trans.__('epoch')} />
-      <Table caption={trans.__('Scores')} runs={shown} rows={rowsOf(shown, run => run.scores)} />
+      {single ? (
+        <Table caption={trans.__('Scores')} heads={Object.keys(single.splits)} rows={rowsOf(Object.values(single.splits))} />
+      ) : (
+        <Table caption={trans.__('Scores')} heads={heads} rows={rowsOf(shown.map(mainScores))} />
+      )}
       <Table
         caption={single ? trans.__('Parameters') : trans.__('Parameters that differ')}
-        runs={shown}
-        rows={rowsOf(shown, run => run.parameters).filter(
+        heads={heads}
+        rows={rowsOf(shown.map(run => run.parameters)).filter(
           ([, values]) => single || new Set(values.map(value => JSON.stringify(value))).size > 1
         )}
       />
       {single?.warnings.map(warning => <p key={warning}>{warning}</p>)}
       {single?.figures.map(
-        path => path && <img key={path} alt={path.split('/').pop()} src={URLExt.join(PageConfig.getBaseUrl(), 'files', URLExt.encodeParts(path))} />
+        ({ path, changed }) => path && <img key={path} alt={path.split('/').pop()} src={address(path, changed)} />
       )}
     </>
   );
+}
+
+/** Where a file is; one that was drawn again after a resume is at another address. */
+function address(path: string, changed: number): string {
+  return `${URLExt.join(PageConfig.getBaseUrl(), 'files', URLExt.encodeParts(path))}?${changed}`;
 }
 
 /** Ask for each run, often while any of them lives; returns how to end that. */
@@ -152,18 +164,18 @@ function Curves({ runs, axis }: { runs: Details[]; axis: string }): JSX.Element 
   return (
     <div className="kerasllm-charts">
       {titles.map(title => (
-        <Chart key={title} title={title} axis={axis} series={runs.flatMap(run => lines(run, title, runs.length > 1))} />
+        <Chart key={title} title={title} axis={axis} series={runs.flatMap((run, place) => lines(run, place, title, runs.length > 1))} />
       ))}
     </div>
   );
 }
 
-function lines(run: Details, title: string, isNamed: boolean): Series[] {
+function lines(run: Details, place: number, title: string, isNamed: boolean): Series[] {
   const { train, validation } = run.curve[title] ?? {};
   const own = isNamed ? `${run.name} ` : '';
   return [
-    { name: `${own}${title}`, points: pairs(train) },
-    { name: `${own}val_${title}`, points: pairs(validation) }
+    { name: `${own}${title}`, points: pairs(train), run: place, isValidation: false },
+    { name: `${own}val_${title}`, points: pairs(validation), run: place, isValidation: true }
   ];
 }
 
@@ -173,25 +185,30 @@ function pairs([xs, ys]: [number[], number[]] = [[], []]): [number, number][] {
 
 type Rows = [string, unknown[]][];
 
-function rowsOf(runs: Details[], of: (run: Details) => Record<string, unknown>): Rows {
-  const names = [...new Set(runs.flatMap(run => Object.keys(of(run))))];
-  return names.map(name => [name, runs.map(run => of(run)[name])]);
+function mainScores({ split, splits }: Details): Record<string, unknown> {
+  return splits[split] ? { ...splits[split], split } : {};
 }
 
-function Table({ caption, runs, rows }: { caption: string; runs: Details[]; rows: Rows }): JSX.Element | null {
+/** A row per name; a column per record. */
+function rowsOf(records: Record<string, unknown>[]): Rows {
+  const names = [...new Set(records.flatMap(record => Object.keys(record)))];
+  return names.map(name => [name, records.map(record => record[name])]);
+}
+
+function Table({ caption, heads, rows }: { caption: string; heads: string[]; rows: Rows }): JSX.Element | null {
   if (rows.length === 0) {
     return null;
   }
   return (
     <table className="kerasllm-table">
       <caption>{caption}</caption>
-      {runs.length > 1 && (
+      {heads.length > 0 && (
         <thead>
           <tr>
             <td />
-            {runs.map(run => (
-              <th key={run.name} scope="col">
-                {run.name}
+            {heads.map(head => (
+              <th key={head} scope="col">
+                {head}
               </th>
             ))}
           </tr>

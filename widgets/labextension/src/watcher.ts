@@ -61,7 +61,7 @@ export class Watcher {
     return this.changes;
   }
 
-  /** A run that was seen living has ended. */
+  /** A run has ended that was seen living, or that has come and ended between two looks. */
   get ended(): ISignal<this, Row> {
     return this.ends;
   }
@@ -100,6 +100,7 @@ export class Watcher {
 
   private take({ runs, limit, own_limit }: Answer): void {
     const before = new Map(this.rows.map(row => [row.name, row]));
+    const isFirst = this.limit === 0;
     this.limit = limit;
     this.ownLimit = own_limit;
     // A row that has not changed stays the same object, so that it is not drawn again.
@@ -109,14 +110,17 @@ export class Watcher {
     });
     for (const row of this.rows) {
       const old = before.get(row.name);
-      if (old && lives(old.state) && !lives(row.state)) {
+      const isNews = old ? lives(old.state) : !isFirst && row.created > this.newest;
+      if (isNews && !lives(row.state)) {
         this.ends.emit(row);
       }
     }
+    this.newest = Math.max(this.newest, ...this.rows.map(row => row.created));
   }
 
   private readonly poll: Poll<void>;
   private tag = '';
+  private newest = 0; // when the youngest run seen so far was made: an older one that appears was copied here
   private readonly changes = new Signal<this, void>(this);
   private readonly ends = new Signal<this, Row>(this);
 }

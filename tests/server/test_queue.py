@@ -1,0 +1,105 @@
+"""The queue and the children that train its runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from kerasllm_widgets.server.curves import Curves
+from kerasllm_widgets.server.queue import LOG, Queue
+from kerasllm_widgets.server.routes import Context
+from kerasllm_widgets.server.rows import Rows
+
+from kerasllm.recipes.linear_regression import LinearRegression
+from kerasllm.run import create, files
+from tests.server.waiting import wait
+
+
+@pytest.fixture
+def slow_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children that never come to write."""
+    sleeper = tmp_path / "sleeper"
+    sleeper.write_text("#!/bin/sh\nexec sleep 60\n")
+    sleeper.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(sleeper))
+
+
+@pytest.mark.parametrize("before", ["queued", "running", "failed"])
+def test_a_run_whose_child_has_not_written_yet_is_queued_and_can_be_stopped(
+    before: str, runs: Path, tmp_path: Path, slow_child: None
+) -> None:
+    run = create(LinearRegression(), runs, "mine")
+    files.replace_json(run.path / "status.json", {**run.status, "state": before, "pid_started": 0})
+    queue = Queue(runs, 1)
+    context = Context(tmp_path, runs, queue, Rows(tmp_path, runs), Curves())
+    queue.add(run)
+    assert (queue.waiting(), context.queued(), context.state(run)) == ([], {"mine": 0}, "queued")
+    assert queue.stop(run)
+    wait(lambda: queue.tick() or not queue.works_on(run), 10)
+    assert context.state(run) == ("failed" if before == "failed" else "stopped")
+
+
+def test_who_leaves_the_queue_while_another_process_trains_it_is_left_to_that_one(runs: Path, slow_child: None) -> None:
+    queue, first, run = (
+        Queue(runs, 1),
+        create(LinearRegression(), runs, "first"),
+        create(LinearRegression(), runs, "run"),
+    )
+    queue.add(first)
+    queue.add(run)
+    status = {**run.status, "state": "running"}
+    files.replace_json(run.path / "status.json", status)
+    assert queue.stop(run)
+    assert (queue.waiting(), run.status) == ([], status)
+    assert queue.stop(first)
+    wait(lambda: queue.tick() or not queue.works_on(first), 10)
+
+
+def test_a_strangers_run_is_no_module_of_a_child(runs: Path) -> None:
+    """numpy, say, which the child imports at once: its folder of runs is its working directory."""
+    for name in ("kerasllm", "psutil", "pydantic"):
+        stranger = create(LinearRegression(), runs, name)
+        (stranger.path / "__init__.py").write_text(
+            f"open({str(runs / 'imported')!r}, 'w')\nraise SystemExit('trapped')"
+        )
+    run = create(LinearRegression(data="sample:none"), runs, "mine")
+    queue = Queue(runs, 1)
+    queue.add(run)
+    wait(lambda: queue.tick() or not queue.works_on(run))
+    assert not (runs / "imported").exists()
+    assert "no sample 'none'" in (run.path / LOG).read_text()
+
+
+def test_a_server_that_takes_its_children_along_ends_one_that_has_just_begun_to_resume(
+    runs: Path, slow_child: None
+) -> None:
+    """Its Writer would put the file `stop` away, and train on."""
+    run = create(LinearRegression(), runs, "mine")
+    files.replace_json(run.path / "status.json", {**run.status, "state": "failed"})
+    queue = Queue(runs, 1)
+    queue.add(run)
+    waiting = create(LinearRegression(), runs, "waiting")
+    queue.add(waiting)
+    queue.stop_all()
+    queue.limit = 0  # its end starts nothing
+
+    def ended() -> bool:
+        queue.tick()
+        return not queue.works_on(run)
+
+    wait(ended)
+    assert (queue.waiting(), run.state) == (["waiting"], "failed")
+
+
+def test_a_run_that_waits_is_queued_on_every_surface_after_the_server_was_started_again(runs: Path) -> None:
+    first, resumed, gone = (create(LinearRegression(), runs, name) for name in ("first", "resumed", "gone"))
+    queue = Queue(runs, 0)
+    for run in (first, resumed):
+        queue.add(run)
+    files.replace_json(resumed.path / "status.json", {"state": "stopped", "message": "as asked"})
+    for run in (first, gone):
+        files.replace_json(run.path / "status.json", {**run.status, "pid_started": 0})
+    assert first.state == "gone"
+    Queue(runs, 0).tick()
+    assert (first.state, resumed.state, gone.state) == ("queued", "stopped", "gone")

@@ -1,0 +1,46 @@
+"""What the tests of the views share: a browser's clicks, waiting, and no child process left behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from ipywidgets import Widget
+from kerasllm_widgets import children
+
+
+def wait(until: Callable[[], Any], seconds: float = 90) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := until():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not happen in time")
+
+
+def click(widget: Any, what: str, **more: Any) -> None:
+    """As a message from the browser."""
+    widget._handle_custom_msg({"do": what, **more}, [])
+
+
+@pytest.fixture(autouse=True)
+def no_child_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Trainers and workers that a test has started end with it, and these alone."""
+    monkeypatch.setattr(children, "_parked", None)
+    monkeypatch.setattr(children, "_trainers", {})
+    monkeypatch.setattr(children, "_answering", {})
+    yield
+    Widget.close_all()
+    for thread in threading.enumerate():
+        if thread.name == "kerasllm-panel":  # it may be about to park a worker
+            thread.join(60)
+    for worker in (children._parked, *(one.worker for one in children._answering.values())):
+        if worker:
+            worker.dismiss()
+    for process, _ in children._trainers.values():
+        if process.poll() is None:
+            process.terminate()
+            process.wait(30)

@@ -1,0 +1,64 @@
+"""Compare: runs side by side, and the rows that they judge differently."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from kerasllm_widgets import children
+from kerasllm_widgets.compare import Compare
+
+from kerasllm.recipes.linear_regression import LinearRegression
+from kerasllm.run import create
+from tests.widgets.conftest import click, wait
+from tests.widgets.pages import run_view
+
+
+def test_why_no_rows_can_be_compared_is_told_in_the_viewers_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that ends without a word, and one that tells what is wrong."""
+    told = {"problem": {"en": "no rows", "zh": "没有行"}}
+
+    def spawn(says: str) -> None:
+        code = f"print('ready', flush=True); input(); print(end={says!r}, flush=True)"
+        make = lambda *_, **pipes: subprocess.Popen([sys.executable, "-c", code], text=True, **pipes)  # noqa: E731
+        monkeypatch.setattr(children, "_spawn", make)
+
+    compare = Compare(create(LinearRegression()), create(LinearRegression()))
+    for says, problem in ((json.dumps(told), told["problem"]), ("", children.LOST)):
+        spawn(says)
+        click(compare, "flips")
+        wait(lambda: "problem" in compare.flips, 20)
+        assert compare.flips["problem"] == problem
+    page = f"console.log(flipped([], {json.dumps(told)})[0].text);"
+    assert [run_view("compare.js", page, language) for language in ("en", "zh")] == [["no rows"], ["没有行"]]
+
+
+@pytest.mark.slow
+def test_a_workers_problem_is_in_both_languages() -> None:
+    """Regressions have no verdicts."""
+    run = LinearRegression(epochs=1).train()
+    worker = children.Worker()
+    worker.give(do="flips", runs=[str(run.path), str(run.path)])
+    worker.imported.wait(200)
+    assert worker.process.stdout
+    problem = json.loads(worker.process.stdout.readline())["problem"]
+    worker.bury()
+    assert problem["en"] == f"{run.name} predicts no classes; verdicts are of classifiers"
+    assert problem["zh"] == f"{run.name} 不预测类别；只有分类器才有判断"
+
+
+@pytest.mark.slow
+def test_runs_are_compared_with_the_rows_that_they_judge_differently(kerasllm: Any) -> None:
+    for name, epochs in (("one", "1"), ("two", "6")):
+        kerasllm("train", "text_classifier", "--epochs", epochs, "--name", name)
+    compare = Compare("one", "two")
+    assert compare.parameters == {"epochs": [1, 6]}
+    assert compare.scores["accuracy"][0] < compare.scores["accuracy"][1]
+    click(compare, "flips")
+    wait(lambda: "flips" in compare.flips)
+    assert compare.flips["rows"] == 310
+    assert all(one["answers"][0] != one["answers"][1] for one in compare.flips["flips"])
+    assert "one" in compare.still._content()

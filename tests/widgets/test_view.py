@@ -1,0 +1,224 @@
+"""RunView without a browser: one run, whatever becomes of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+from kerasllm_widgets import Panel, RunView, cells, children
+from kerasllm_widgets.playground import Playground
+
+from kerasllm.recipes.linear_regression import LinearRegression
+from kerasllm.run import Run, create, files
+from kerasllm.run.process import myself
+from tests.conftest import ROOT
+from tests.widgets.conftest import click, wait
+from tests.widgets.pages import run_view
+
+
+def test_a_message_that_no_view_knows_is_passed_over() -> None:
+    view = RunView(create(LinearRegression()))
+    click(view, "delete")
+    assert view.problem == ""
+    view.close()
+
+
+def test_a_stop_that_comes_after_the_end_is_no_problem() -> None:
+    """The server was asked too, and was quicker than the kernel."""
+    run = create(LinearRegression())
+    files.replace_json(run.path / "status.json", {"state": "stopped"})
+    view = RunView(run)
+    click(view, "stop")
+    assert view.problem == ""
+    assert view.look["created"] == run.asked["created"]  # by which the server's run of this name is known as this one
+    view.close()
+
+
+def test_a_run_of_a_vanished_process_can_be_seen() -> None:
+    run = create(LinearRegression())
+    files.replace_json(
+        run.path / "status.json", {"state": "running", "pid": 1 << 22, "pid_started": 1.0, "host": os.uname().nodename}
+    )
+    view = RunView(run)
+    assert view.look["state"] == "gone"
+    view.close()
+
+
+def test_a_cell_run_again_closes_the_views_that_it_made_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells, "_shown", {})
+    monkeypatch.setattr(children, "park", lambda: None)
+    execution = ("cell", "1")
+    monkeypatch.setattr(cells, "here", lambda: execution)
+
+    def shown(view: Any) -> Any:
+        view._ipython_display_()
+        return view
+
+    run = create(LinearRegression())
+    made = [shown(RunView(run)), shown(Playground(run)), shown(Panel("linear_regression"))]
+    execution = ("another cell", "2")
+    shown(made[0])
+    execution = ("another cell", "3")
+    shown(RunView(run)).close()
+    assert all(view.comm is not None for view in made)
+    execution = ("cell", "4")
+    shown(RunView(run)).close()
+    assert [view.comm for view in made] == [None, None, None]
+    assert made[0]._until.is_set()
+    assert made[2].view.comm is None
+
+
+@pytest.mark.slow
+def test_a_trainer_that_dies_before_it_can_tell_is_told_by_its_starter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    run = create(LinearRegression())
+    view = RunView(run)
+    children.train(run)
+    wait(lambda: view.look["state"] == "failed", 10)
+    assert "code 1" in view.look["message"]
+    view.close()
+
+
+def test_a_notebooks_run_no_longer_starts_once_its_kernel_writes() -> None:
+    run = create(LinearRegression())
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True) as trainer:
+        children._trainers[str(run.path)] = trainer, run.status["heartbeat"]
+        assert children.is_starting(run, run.status)
+        status = {**run.status, "state": "running", "heartbeat": time.time()}  # by another pid than the trainer's
+        assert not children.is_starting(run, status)
+
+
+def running(**status: Any) -> Run:
+    """A run that this process trains, as its folder tells it."""
+    run = create(LinearRegression())
+    files.replace_json(run.path / "status.json", {**myself(), "state": "running", "heartbeat": time.time(), **status})
+    return run
+
+
+def test_a_stop_that_comes_late_leaves_a_later_session_alone() -> None:
+    run = running(started=1.5)
+    view = RunView(run)
+    assert view.look["session"] == 1.5
+    files.replace_json(run.path / "status.json", {**run.status, "started": 2.5})
+    click(view, "stop", session=1.5)
+    assert run.state == "running"
+    click(view, "stop", session=2.5)
+    assert run.state == "stopping"
+    view.close()
+
+
+LOOK = '{ name: "one", created: 1, state: "running", session: 1.5 }'
+SCORES = {"split": "test", "weights": "", "splits": {"test": {"rows": 4, "rmse": 1.0, "main": "rmse"}}}
+TRAITS = 'look, language: "en", curve: {}, result: {}, figures: [], log: "", problem: "", offers_trying: false'
+SHOW = f"""
+const show = (look) => {{
+  const model = new Model({{ {TRAITS} }});
+  render({{ model, el: page }});
+  return model;
+}};
+const state = () => page.all((one) => one.attributes.class === "kl-state").at(-1).textContent;
+"""
+
+
+def test_the_kernel_is_asked_to_stop_only_where_the_server_could_not() -> None:
+    page = f"""{SHOW}
+    let ok = true;
+    const answer = () => ({{ ok, json: async () => ({{ runs: [{{ name: "one", created: 1 }}] }}) }});
+    globalThis.fetch = async () => answer();
+    const config = {{ textContent: '{{"baseUrl": "/"}}' }};
+    for (const here of [config, null]) for (ok of [true, false]) {{
+      document.getElementById = () => here;
+      page.childNodes = [];
+      const model = show({LOOK});
+      await named("Stop").heard.click();
+      console.log(JSON.stringify(model.sent));
+    }}
+    """
+    asked = '[{"do":"stop","session":1.5}]'
+    assert run_view("run.js", page) == ["[]", asked, asked, asked]
+
+
+def test_a_stop_is_acknowledged_at_once_in_each_state_and_forgotten_with_its_session() -> None:
+    page = f"""{SHOW}
+    for (const first of ["queued", "starting", "running"]) {{
+      page.childNodes = [];
+      const session = first === "running" ? 1.5 : undefined;
+      const model = show({{ ...{LOOK}, state: first, session }});
+      named("Stop").heard.click();
+      const said = [state()];
+      for (const next of [{LOOK}, {{ ...{LOOK}, session: 2.5 }}]) {{
+        model.set("look", next);
+        said.push(state());
+      }}
+      console.log(said.join(" "));
+    }}
+    """
+    assert run_view("run.js", page) == ["stopping… stopping… running"] * 3
+
+
+def test_every_phase_that_a_run_has_is_said_in_both_languages() -> None:
+    sources = "".join(file.read_text("utf-8") for file in (ROOT / "kerasllm").rglob("*.py"))
+    phases = {name for name in re.findall(r"""phase(?:=|": )f?"([^"{]+)""", sources) if name != "training"}
+    assert {"starting", "starting the kernel", "cell ", "compiling"} <= phases
+    names = [name + "2/5" if name.endswith(" ") else name for name in sorted(phases)]
+    page = f"console.log({names}.map(phase).join('|'));"
+    told = [run_view("run.js", page, language)[0].split("|") for language in ("en", "zh")]
+    assert all(one != two for one, two in zip(*told, strict=True)), told
+    assert told[1][names.index("cell 2/5")] == "单元格 2/5"
+    assert told[0][names.index("starting")] == "starting"
+
+
+def test_keras_is_loaded_only_where_a_recipe_starts() -> None:
+    page = """
+    console.log(words({ state: "running", phase: "starting", recipe: "lstm_text" }));
+    console.log(words({ state: "starting", recipe: "" }));
+    console.log(words({ state: "starting", recipe: "lstm_text" }));
+    """
+    assert run_view("run.js", page) == ["starting", "starting", "Loading Keras…"]
+
+
+def test_what_trains_a_run_is_told() -> None:
+    run = running(device="2 x NVIDIA H200, jax 0.7", note="not as when it began (cores 2 -> 4)")
+    view = RunView(run)
+    assert view.look["device"] == "2 x NVIDIA H200, jax 0.7"
+    assert view.look["note"] == "not as when it began (cores 2 -> 4)"
+    view.close()
+    page = f"""{SHOW}
+    const model = show({{ ...{LOOK}, device: "GPU", note: "" }});
+    const told = page.all((one) => one.attributes.class === "kl-help")[0];
+    console.log(told.textContent);
+    model.set("look", {{ ...{LOOK}, device: "GPU", note: "not as before" }});
+    console.log(told.textContent);
+    model.set("look", {LOOK});
+    console.log(told.hidden);
+    """
+    assert run_view("run.js", page) == ["trained on GPU", "trained on GPU · not as before", "true"]
+
+
+def test_a_run_that_was_deleted_meanwhile_is_said_to_be_and_offers_nothing() -> None:
+    run = create(LinearRegression())
+    files.replace_json(run.path / "status.json", {"state": "stopped"})
+    files.replace_json(run.path / "scores.json", SCORES)
+    view = RunView(run)
+    wait(lambda: view.result, 5)
+    shutil.rmtree(run.path)
+    wait(lambda: view.look["state"] == "deleted", 5)
+    assert view.result["splits"]  # what was shown stays
+    for what in ("resume", "stop", "figures", "log"):
+        click(view, what)
+        assert view.problem == f"{run.name} was deleted"
+    view.close()
+    page = f"""{SHOW}
+    const model = show({{ name: "one", created: 1, state: "deleted" }});
+    model.set("offers_trying", true);
+    model.set("look", model.get("look"));
+    console.log(state(), page.all((one) => one.tag === "button" && !one.hidden).length);
+    """
+    assert run_view("run.js", page) == ["deleted 0"]
+    assert run_view("run.js", page, "zh") == ["已删除 0"]
