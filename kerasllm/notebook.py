@@ -1,37 +1,25 @@
-"""Recipes as notebooks: the parameters cell drawn from the fields, checked runs by papermill.
+"""Recipes as notebooks: drawn from the fields, and what their cells call.
 
-papermill itself reads types by regular expressions, warns of unknown names and validates nothing, so every
-name, type and bound is checked against the recipe: before a kernel starts by `reserve`, and in the notebook's
-first cell by `parameters`, which also guards a plain `papermill notebooks/x.ipynb out.ipynb -p …`.
+papermill itself reads types by regular expressions, warns of unknown names and validates nothing. So the notebook's
+first cell checks every name, type and bound by `parameters`: a plain `papermill notebooks/x.ipynb out.ipynb -p …` too.
 """
 
 from __future__ import annotations
 
 import ast
 import json
-import re
-import signal
-import threading
-import time
 import typing
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from types import FrameType, MappingProxyType
+from types import MappingProxyType
 from typing import Any
 
-from kerasllm import own_notebook, recipes, session
-from kerasllm.errors import InputError, did_you_mean, needs
+from kerasllm.errors import InputError, did_you_mean
 from kerasllm.evaluate import flat
-from kerasllm.forked_kernel import Kernels
-from kerasllm.kernels import environment, this_interpreter
-from kerasllm.own_notebook import SOURCE, declared, is_notebook, load, reserve_notebook
 from kerasllm.parameters import description
 from kerasllm.recipe import Recipe
-from kerasllm.run import Run, create, files
-from kerasllm.run.folder import ENDED
-from kerasllm.run.process import myself
+from kerasllm.run import Run
 
 USERS = ("InputError", "DivergedError", "OSError", "PermissionError")  # a cell's errors; the last: a full disk
 INJECTED = "# Parameters\n"  # how papermill begins the cell it injects
@@ -84,173 +72,6 @@ def template(recipe: str) -> Path | None:
     packed = Path(str(resources.files("kerasllm"))) / "templates" / f"{recipe}.ipynb"
     checkout = Path(__file__).parent.parent / "notebooks" / f"{recipe}.ipynb"
     return next((path for path in (packed, checkout) if path.exists()), None)
-
-
-def reserve(recipe: str, values: Mapping[str, str], *, runs: str = "", name: str = "") -> Run:
-    """Check names, types, bounds and files, and reserve a run: for a wrong one no kernel starts.
-
-    `recipe` is a recipe's name, or the path of a notebook of one's own (.ipynb).
-    """
-    path = Path(recipe).absolute() if is_notebook(recipe) else None
-    trained = recipe_of(path) if path else recipes.find(recipe)
-    if path and not trained:
-        return reserve_notebook(path, values, runs=runs, name=name)
-    assert trained
-    checked = (from_notebook(trained, path, values) if path else trained(**values)).anchored()
-    checked.fingerprints()
-    with needs("lab"):
-        import ipykernel  # noqa: F401  (the kernel runs it)
-        import nbformat
-        import papermill  # noqa: F401
-    if path:
-        own = {SOURCE: nbformat.writes(load(path))}
-        return create(checked, runs, name, "notebook", notebook=str(path), texts=own)
-    return session.reserved(checked) or create(checked, runs, name, "notebook")
-
-
-def recipe_of(path: Path) -> type[Recipe] | None:
-    """The recipe that a notebook trains, which is the one its code hands to `parameters`; None of any other."""
-    code = "\n".join(cell.source for cell in load(path).cells if cell.cell_type == "code")
-    found = re.search(r"\bparameters\((\w+), globals\(\)\)", code)
-    classes = (recipes.find(name) for name in recipes.names()) if found else ()
-    return next((recipe for recipe in classes if found and recipe.__name__ == found[1]), None)
-
-
-def from_notebook(recipe: type[Recipe], path: Path, given: Mapping[str, Any]) -> Recipe:
-    """The recipe with the given values, and else those of the notebook's own parameters cell.
-
-    Files that the cell names lie beside the notebook.
-    """
-    own = {name: one.default for name, one in declared(path).items() if name in recipe.model_fields}
-    for name in own.keys() - given.keys():
-        if own[name] is None:
-            raise InputError(f"{path.name}: {name} is computed in its parameters cell; give it a plain value")
-    values = {**own, **given}
-    named = {name: file for name, file in recipe(**values).files(path.parent).items() if name not in given}
-    beside = {name: str(path.parent / file) for name, file in named.items() if not file.startswith("sample:")}
-    return recipe(**{**values, **beside})
-
-
-def execute(run: Run, kernels: Kernels | None = None) -> Run:
-    """Execute a reserved run's notebook into the run's folder. The first Ctrl-C stops the run.
-
-    It is the recipe's, or the one that lies in the run's folder since it was reserved (source.ipynb). A cell that
-    fails raises InputError where the cause is the user's, else RuntimeError with its traceback. A process that executes
-    many has `kernels` that need not import Keras.
-    """
-    if not run.asked["recipe"]:
-        return own_notebook.execute(run)
-    import nbformat
-    import papermill
-
-    if run.state == "completed":
-        return run
-    if run.state in ("stopped", "failed", "gone"):  # the notebook's training goes on from the checkpoint
-        session.replayed(run)
-        (run.path / "stop").unlink(missing_ok=True)
-        waiting = {"state": "queued", "heartbeat": time.time(), "before": run.seconds, **myself()}
-        files.replace_json(run.path / "status.json", waiting)
-    recipe = type(run.recipe)
-    # papermill writes the values as Python literals of the types that the recipe made of them.
-    given = {
-        name: value
-        for name, value in run.asked["parameters"].items()
-        if value != recipe.model_fields[name].get_default()
-    }
-    own, target = run.path / SOURCE, run.path / "notebook.ipynb"
-    source = own if own.exists() else template(recipe.name())
-    # Drawn anew: a default that has drifted would make the notebook train another run than this one.
-    drawn = draw(recipe, nbformat.read(source, as_version=4) if source else None)
-    nbformat.write(drawn, target)
-    path = str(target).replace("{", "{{").replace("}", "}}")  # papermill fills parameters into a path's braces
-    cells = _Cells(run)
-    papermill.engines.papermill_engines.register(
-        "kerasllm", own_notebook.engine(kernels if _may_find_keras(drawn, recipe) else None)
-    )
-    try:
-        with this_interpreter() as kernel, environment(KERASLLM_RUN=str(run.path)), _interrupts(run):
-            papermill.execute_notebook(
-                path, path, given, engine_name="kerasllm", kernel_name=kernel, progress_bar=False, writer=cells
-            )
-    except papermill.PapermillExecutionError as error:
-        _tell(run, f"notebook: {error.ename}: {error.evalue}")
-        if error.ename in USERS:
-            raise InputError(error.evalue) from error
-        raise RuntimeError(f"{target}: {error}") from error
-    except RuntimeError as error:  # nbclient's dead kernel
-        if run.state in ENDED:  # else it reads as gone, and can be resumed
-            _tell(run, f"notebook: {error}")
-        raise
-    finally:
-        cells.update()
-        if run.status["state"] == "queued":
-            _fail(run, "the notebook ended before the training began")
-    return run
-
-
-def _may_find_keras(notebook: Any, recipe: type[Recipe]) -> bool:
-    """Whether a notebook may begin with Keras imported: its code up to the training is the recipe's own.
-
-    Other code may choose a backend, or set what is read but once.
-    """
-    path = template(recipe.name())
-    return _before_training(notebook) == _before_training(load(path) if path else _first(recipe))
-
-
-def _before_training(notebook: Any) -> list[str]:
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    last = next((place for place, cell in enumerate(code) if ".train(" in cell.source), len(code))
-    return [cell.source for cell in code[: last + 1] if "parameters" not in cell.metadata.get("tags", [])]
-
-
-class _Cells:
-    """What the engine takes for a Writer, of a run whose trainer in the kernel is the real one."""
-
-    def __init__(self, run: Run):
-        self._run = run
-
-    def update(self, phase: str = "", **more: Any) -> None:
-        """Tell the cell that begins; the trainer does while it trains."""
-        status = self._run.status
-        if status["state"] != "running" and status.get("phase", "") != phase:
-            files.replace_json(self._run.path / "status.json", {**status, "phase": phase})
-
-    def stop_asked(self) -> bool:
-        """No: the trainer heeds a stop, and the cells after it show what there is."""
-        return False
-
-
-def _tell(run: Run, message: str) -> None:
-    """Tell of a cell that failed: a trained run keeps its state, and one that failed its own reason."""
-    state = run.status["state"]
-    if state in ("completed", "stopped"):
-        files.replace_json(run.path / "status.json", {**run.status, "message": message})
-    elif state != "failed":
-        _fail(run, message)
-
-
-def _fail(run: Run, message: str) -> None:
-    files.replace_json(run.path / "status.json", {**run.status, "state": "failed", "message": message})
-
-
-@contextmanager
-def _interrupts(run: Run) -> Iterator[None]:
-    """Take the first Ctrl-C or SIGTERM as a wish to stop the run; a second one acts at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, before[signal.Signals(number)])
-        if run.state in ("queued", "running"):
-            run.stop()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def draw(recipe: type[Recipe], notebook: Any = None) -> Any:

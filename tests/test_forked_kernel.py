@@ -17,7 +17,7 @@ import pytest
 
 from kerasllm.forked_kernel import Kernels
 from kerasllm.kernels import environment
-from kerasllm.notebook import _may_find_keras, execute, reserve
+from kerasllm.notebook_run import _may_find_keras, execute, reserve
 from kerasllm.recipes.linear_regression import LinearRegression
 from tests.conftest import ROOT
 

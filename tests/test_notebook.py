@@ -17,10 +17,12 @@ from typing import Any
 import nbformat
 import pytest
 
-from kerasllm import notebook, recipes
+from kerasllm import notebook_run, recipes
 from kerasllm.cli import main
 from kerasllm.errors import InputError
-from kerasllm.notebook import draw, execute, parameters, parameters_cell, reserve, template, this_interpreter
+from kerasllm.kernels import this_interpreter
+from kerasllm.notebook import draw, parameters, parameters_cell, template
+from kerasllm.notebook_run import execute, reserve
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.recipes.text_classifier import TextClassifier
 from kerasllm.run import Run, files
@@ -288,7 +290,7 @@ def test_a_notebooks_run_that_nobody_came_to_execute_is_resumed_as_one(
     files.replace_json(run.path / "status.json", {**run.status, "pid_started": 0})
     assert run.state == "gone"
     executed: list[Run] = []
-    monkeypatch.setattr(notebook, "execute", executed.append)
+    monkeypatch.setattr(notebook_run, "execute", executed.append)
     with pytest.raises(SystemExit):
         main(["resume", str(run.path)])
     assert [one.path for one in executed] == [run.path]
@@ -332,7 +334,7 @@ def test_a_cell_that_fails_after_the_training_is_our_fault_and_costs_no_model(
     book.cells[-1].source = "1 / 0"
     book.cells[1].source = book.cells[1].source.replace("batch_size: int = 65536", "batch_size: int = 64")
     nbformat.write(book, tmp_path / "broken.ipynb")
-    monkeypatch.setattr(notebook, "template", lambda recipe: tmp_path / "broken.ipynb")
+    monkeypatch.setattr(notebook_run, "template", lambda recipe: tmp_path / "broken.ipynb")
     run = reserve("linear_regression", QUICK)
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         execute(run)

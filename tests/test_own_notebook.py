@@ -14,7 +14,7 @@ import nbformat
 import pytest
 
 from kerasllm.errors import InputError
-from kerasllm.notebook import execute, reserve
+from kerasllm.notebook_run import execute, reserve
 from kerasllm.own_notebook import checked, declared
 from kerasllm.run import Run, open_run
 from kerasllm.run.watch import watch

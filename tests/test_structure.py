@@ -28,7 +28,7 @@ ORDER = [
     ["training"],
     ["tasks", "language"],
     ["recipes"],
-    ["notebook"],
+    ["notebook", "notebook_run"],
     ["batch"],
     ["cli"],
 ]

@@ -16,7 +16,7 @@ from typing import Any
 from kerasllm import recipes
 from kerasllm.data.files import fingerprint, read
 from kerasllm.errors import InputError, did_you_mean
-from kerasllm.notebook import from_notebook, recipe_of, reserve
+from kerasllm.notebook_run import from_notebook, recipe_of, reserve
 from kerasllm.own_notebook import checked, declared, is_notebook
 from kerasllm.parameters import drawing
 from kerasllm.recipe import Recipe

@@ -22,7 +22,7 @@ import filelock
 
 from kerasllm.errors import InputError
 from kerasllm.forked_kernel import Kernels
-from kerasllm.notebook import execute
+from kerasllm.notebook_run import execute
 from kerasllm.run import Run
 from kerasllm.run.folder import ENDED
 

@@ -107,7 +107,7 @@ def resume(run: str, /, *, runs: Runs = "", json: Json = False) -> int:
         return report(found, json)
     kept = (found.path / SOURCE).exists()  # its notebook, which a training alone would leave unexecuted
     if found.asked["surface"] == "notebook" and (kept or found.state == "queued"):
-        from kerasllm.notebook import execute
+        from kerasllm.notebook_run import execute
 
         return follow(found, lambda: execute(found), json)
     return follow(found, found.resume, json)
@@ -325,7 +325,7 @@ def notebook(
     json: Json = False,
 ) -> int:
     """Run a recipe's notebook, or one's own (.ipynb), by papermill; the executed one lies in the run's folder."""
-    from kerasllm.notebook import execute, reserve
+    from kerasllm.notebook_run import execute, reserve
 
     run = reserve(recipe, pairs(p), runs=runs, name=name)
     return follow(run, lambda: execute(run), json)

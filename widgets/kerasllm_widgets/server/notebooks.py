@@ -10,7 +10,8 @@ import nbformat
 
 from kerasllm import recipes
 from kerasllm.errors import InputError
-from kerasllm.notebook import draw, from_notebook, recipe_of, reserve, template
+from kerasllm.notebook import draw, template
+from kerasllm.notebook_run import from_notebook, recipe_of, reserve
 from kerasllm.own_notebook import SOURCE, Declared, declared, load
 from kerasllm.parameters import schema
 from kerasllm.run import Run, files
