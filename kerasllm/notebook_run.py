@@ -105,7 +105,7 @@ def execute(run: Run, kernels: Kernels | None = None) -> Run:
     # Drawn anew: a default that has drifted would make the notebook train another run than this one.
     drawn = draw(recipe, load(source) if source else None)
     nbformat.write(drawn, target)
-    path = str(target).replace("{", "{{").replace("}", "}}")  # papermill fills parameters into a path's braces
+    path = own_notebook.braces(target)
     cells = _Cells(run)
     papermill.engines.papermill_engines.register(
         "kerasllm", own_notebook.engine(kernels if _may_find_keras(drawn, recipe) else None)

@@ -212,8 +212,8 @@ def execute(run: Run) -> Run:
         with writer.signals(), this_interpreter() as mine, environment(KERASLLM_RUNS=str(run.path.parent)):
             try:
                 papermill.execute_notebook(
-                    _braces(source),
-                    _braces(target),
+                    braces(source),
+                    braces(target),
                     run.asked["parameters"],
                     engine_name="kerasllm",
                     kernel_name=kernel or mine,
@@ -236,8 +236,9 @@ def execute(run: Run) -> Run:
     return run
 
 
-def _braces(path: Path) -> str:
-    return str(path).replace("{", "{{").replace("}", "}}")  # papermill fills parameters into a path's braces
+def braces(path: Path) -> str:
+    """The path as papermill wants it, which fills parameters into a path's braces."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def engine(kernels: Kernels | None = None) -> Any:

@@ -7,12 +7,13 @@ English and Chinese, a group, a unit where it has one, and "advanced" or not. `"
 from __future__ import annotations
 
 import typing
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from kerasllm.errors import did_you_mean
+from kerasllm.errors import InputError, did_you_mean
 
 GROUPS = {  # in the order of every form and help page
     "data": ("Data", "数据"),
@@ -96,6 +97,16 @@ def schema(recipe: type[BaseModel], language: str = "en") -> dict[str, Any]:
     return {"type": "object", "properties": drawn, "additionalProperties": False, "groups": titles}
 
 
+def only_from_scratch(recipe: Any, names: Iterable[str]) -> None:
+    """Refuse another value than the default for what a recipe's preset decides."""
+    for name in names:
+        if getattr(recipe, name) != type(recipe).model_fields[name].default:
+            raise InputError(
+                f"{name} is for a network from scratch; preset {recipe.preset!r} has its own",
+                f"{name} 只用于从零训练的网络；预设 {recipe.preset!r} 自有其值",
+            )
+
+
 def check_drawable(recipe: type[BaseModel]) -> None:
     """Raise TypeError, at import, for a field that no form could draw or nobody could understand."""
     for name, field in recipe.model_fields.items():
@@ -112,7 +123,7 @@ def check_drawable(recipe: type[BaseModel]) -> None:
             raise TypeError(f"{where}: a parameter needs a default")
 
 
-def one_line(error: ValidationError, known: typing.Iterable[str]) -> str:
+def one_line(error: ValidationError, known: Iterable[str]) -> str:
     """pydantic's report as one line in the user's words."""
     lines = []
     for part in error.errors(include_url=False):

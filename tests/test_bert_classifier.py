@@ -171,8 +171,8 @@ def test_the_card_tells_how_many_texts_are_cut() -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"width": 64}, "width is for an encoder from scratch; preset"),
-        ({"heads": 2}, "heads is for an encoder from scratch"),
+        ({"width": 64}, "width is for a network from scratch; preset"),
+        ({"heads": 2}, "heads is for a network from scratch"),
         ({"preset": "", "frozen": 1}, "there is no preset: name one, or set frozen=0"),
         ({"preset": "", "heads": 3}, "heads: 3 do not divide the width 128"),
         ({"max_length": 64}, "max_length: 64 is more than the 24 positions"),

@@ -16,6 +16,17 @@ from kerasllm.encoders.cells import texts
 
 DIGIT = re.compile(r"\d")
 FEW_NGRAMS = 5_000  # below, n-grams that occur once are learned too
+UNITS = (
+    "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]"  # a Chinese character
+    "|[^\\W_\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]+"  # a word
+    "|[^\\w\\s]|_"  # a mark
+)
+
+
+def into_units(tokenizer: Tokenizer) -> None:
+    """Let a tokenizer forget width and case, and cut a text into Chinese characters, words and marks."""
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(UNITS), "removed", invert=True)
 
 
 class TextEncoder:
@@ -31,11 +42,6 @@ class TextEncoder:
 
     FILE = "text.json"
     UNKNOWN = "[UNK]"  # place 0; padding is told by the mask
-    UNITS = (
-        "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]"  # a Chinese character
-        "|[^\\W_\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af]+"  # a word
-        "|[^\\w\\s]|_"  # a mark
-    )
     MOST = 1_000_000  # n-grams counted at a time: memory stays bounded whatever the file's size
 
     def __init__(self, tokenizer: Tokenizer, column: str, words: int, gaps: bool, characters: int, max_length: int):
@@ -58,8 +64,7 @@ class TextEncoder:
     ) -> TextEncoder:
         """Learn the `size` most frequent n-grams of at least two texts (of one, where texts are few)."""
         tokenizer = Tokenizer(models.WordLevel({cls.UNKNOWN: 0}, unk_token=cls.UNKNOWN))
-        tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
-        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(cls.UNITS), "removed", invert=True)
+        into_units(tokenizer)
         empty = cls(tokenizer, column, words, gaps, characters, max_length)
         counts: Counter[str] = Counter()
         most = max(cls.MOST, 2 * size)

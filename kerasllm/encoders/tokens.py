@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer, models, processors
 
 from kerasllm.encoders.cells import texts
-from kerasllm.encoders.text import TextEncoder
+from kerasllm.encoders.text import into_units
 
 
 class TokenEncoder:
@@ -33,8 +33,7 @@ class TokenEncoder:
     def fit(cls, texts: Iterable[str], column: str = "text", *, size: int, max_length: int) -> TokenEncoder:
         """Learn the `size` most frequent units (as TextEncoder's: Chinese characters, words, marks)."""
         tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
-        tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
-        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(TextEncoder.UNITS), "removed", invert=True)
+        into_units(tokenizer)
         counts: Counter[str] = Counter()
         for text in texts:
             normal = tokenizer.normalizer.normalize_str(text)

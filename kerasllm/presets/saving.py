@@ -75,11 +75,13 @@ def save_to_preset(run: Run, folder: str | Path) -> Path:
 
 def _sizes(model: keras.Model) -> Architecture:
     """What the network is, as its layers tell."""
+    from kerasllm.models.bert import depth
+
     tokens, places, wide = (model.get_layer(name) for name in ("tokens", "positions", "block_1_wide"))
     activation = wide.activation.__name__
     return Architecture(
         vocabulary_size=tokens.input_dim,
-        depth=sum(layer.name.endswith("_output") for layer in model.layers),
+        depth=depth(model),
         width=tokens.output_dim,
         heads=model.get_layer("block_1_attention").num_heads,
         feedforward=wide.units,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import model_validator
 
 from kerasllm.errors import InputError
-from kerasllm.parameters import parameter, with_default
+from kerasllm.parameters import only_from_scratch, parameter, with_default
 from kerasllm.tasks import Classifier
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 RATES = (2e-4, 1e-3)
 FEWEST_EPOCHS, FEWEST_STEPS = (3, 3), (600, 800)
 LENGTHS = 6  # padded lengths of the batches: padding costs more here than anywhere
-FROM_SCRATCH = {"width": 128, "heads": 4, "vocabulary_size": 20_000}
+FROM_SCRATCH = ("width", "heads", "vocabulary_size")
 DEPTH = 2  # from scratch
 
 
@@ -114,7 +114,7 @@ class BertClassifier(Classifier):
         advanced=True,
     )
     width: int = parameter(
-        FROM_SCRATCH["width"],
+        128,
         "numbers per token, from scratch",
         "每个词元的向量长度（从零训练时）",
         group="network",
@@ -123,7 +123,7 @@ class BertClassifier(Classifier):
         advanced=True,
     )
     heads: int = parameter(
-        FROM_SCRATCH["heads"],
+        4,
         "attention heads, from scratch; they divide the width",
         "注意力头数（从零训练时），须整除向量长度",
         group="network",
@@ -132,7 +132,7 @@ class BertClassifier(Classifier):
         advanced=True,
     )
     vocabulary_size: int = parameter(
-        FROM_SCRATCH["vocabulary_size"],
+        20_000,
         "tokens known at most, from scratch",
         "最多保留的词元数（从零训练时）",
         group="network",
@@ -144,12 +144,7 @@ class BertClassifier(Classifier):
     @model_validator(mode="after")
     def _fits_the_preset(self) -> Self:
         if self.preset:
-            for name, default in FROM_SCRATCH.items():
-                if getattr(self, name) != default:
-                    raise InputError(
-                        f"{name} is for an encoder from scratch; preset {self.preset!r} has its own",
-                        f"{name} 只用于从零训练的编码器；预设 {self.preset!r} 自有其值",
-                    )
+            only_from_scratch(self, FROM_SCRATCH)
         elif self.frozen:
             raise InputError(
                 "frozen keeps a preset's layers, and there is no preset: name one, or set frozen=0",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import model_validator
 
 from kerasllm.errors import InputError, in_one_line
-from kerasllm.parameters import parameter, with_default
+from kerasllm.parameters import only_from_scratch, parameter, with_default
 from kerasllm.tasks import Classifier
 
 if TYPE_CHECKING:
@@ -169,12 +169,8 @@ class ImageClassifier(Classifier):
                 "a preset takes pictures with colours: leave colours at auto",
                 "预设的网络需要彩色图片：请让 colours 保持 auto",
             )
-        for name in FROM_SCRATCH if self.preset else ():
-            if getattr(self, name) != type(self).model_fields[name].default:
-                raise InputError(
-                    f"{name} is for a network from scratch; preset {self.preset!r} has its own",
-                    f"{name} 只用于从头训练的网络；预设 {self.preset!r} 有自己的网络",
-                )
+        if self.preset:
+            only_from_scratch(self, FROM_SCRATCH)
         if self.tune and not self.preset:
             raise InputError(
                 "tune trains a preset's weights, and there is no preset: name one, or set tune=False",
