@@ -46,7 +46,7 @@ def test_a_run_of_the_command_line_appears_within_two_seconds_and_is_stopped_and
 
     row.get_by_role("button", name="mine", exact=True).click()
     view = page.locator(".kerasllm-view")
-    expect(view.locator(".kerasllm-chart").first).to_be_visible()
+    expect(view.locator(".kl-chart").first).to_be_visible()
     page.screenshot(path=screenshots / "view.png")
     row.get_by_role("button", name="Stop").click()
     expect(row.locator(".kerasllm-state")).to_have_text("stopped", timeout=TRAINING)

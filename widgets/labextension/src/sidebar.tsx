@@ -13,7 +13,8 @@ import type { CommandRegistry } from '@lumino/commands';
 import type { Message } from '@lumino/messaging';
 import React from 'react';
 
-import { MOST_RUNS, Sparkline, short } from './chart';
+import { number } from '../../kerasllm_widgets/static/dom.js';
+import { MOST_RUNS, Sparkline } from './chart';
 import { kerasllmIcon } from './icons';
 import { reason } from './messages';
 import { lives, type Row, type State, type Watcher } from './watcher';
@@ -186,5 +187,5 @@ function detail(row: Row, trans: TranslationBundle): string {
   if (row.state === 'completed' && row.phase) {
     return phaseWord(row.phase, trans); // a notebook goes on after its training
   }
-  return row.score ? `${row.score.name} ${short(row.score.value)}` : row.recipe;
+  return row.score ? `${row.score.name} ${number(row.score.value)}` : row.recipe;
 }

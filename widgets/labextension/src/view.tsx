@@ -7,8 +7,9 @@ import type { Message } from '@lumino/messaging';
 import { Poll } from '@lumino/polling';
 import React from 'react';
 
+import { number } from '../../kerasllm_widgets/static/dom.js';
 import { askAgain, part } from './api';
-import { Chart, short, type Series } from './chart';
+import { Chart, type Line } from './chart';
 import { reason } from './messages';
 import { lives, OFTEN, SELDOM, type State } from './watcher';
 import { phaseWord, stateWord } from './words';
@@ -162,25 +163,29 @@ function watch(
 function Curves({ runs, axis }: { runs: Details[]; axis: string }): JSX.Element {
   const titles = [...new Set(runs.flatMap(run => Object.keys(run.curve)))];
   return (
-    <div className="kerasllm-charts">
+    <div className="kl-widget kl-charts">
       {titles.map(title => (
-        <Chart key={title} title={title} axis={axis} series={runs.flatMap((run, place) => lines(run, place, title, runs.length > 1))} />
+        <Chart key={title} title={title} axis={axis} lines={runs.length > 1 ? compared(runs, title) : own(runs[0], title)} />
       ))}
     </div>
   );
 }
 
-function lines(run: Details, place: number, title: string, isNamed: boolean): Series[] {
-  const { train, validation } = run.curve[title] ?? {};
-  const own = isNamed ? `${run.name} ` : '';
-  return [
-    { name: `${own}${title}`, points: pairs(train), run: place, isValidation: false },
-    { name: `${own}val_${title}`, points: pairs(validation), run: place, isValidation: true }
-  ];
+function own(run: Details, title: string): Line[] {
+  const { train, validation } = run.curve[title];
+  return [line(title, train, 0), line(`val_${title}`, validation, 1)];
 }
 
-function pairs([xs, ys]: [number[], number[]] = [[], []]): [number, number][] {
-  return xs.map((x, place) => [x, ys[place]]);
+/** Each run's validation, or its training where it has none. */
+function compared(runs: Details[], title: string): Line[] {
+  return runs.map((run, place) => {
+    const { train, validation } = run.curve[title] ?? {};
+    return line(run.name, validation ?? train, place);
+  });
+}
+
+function line(name: string, [x, y]: [number[], number[]] = [[], []], style: number): Line {
+  return { name, x, y, style };
 }
 
 type Rows = [string, unknown[]][];
@@ -229,5 +234,5 @@ function Table({ caption, heads, rows }: { caption: string; heads: string[]; row
 }
 
 function cell(value: unknown): string {
-  return typeof value === 'number' ? short(value) : value === undefined || value === null ? '' : String(value);
+  return number(value);
 }
