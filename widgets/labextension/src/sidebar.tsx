@@ -145,6 +145,7 @@ const Item = React.memo(function Item({ row, isChosen, choose, commands, trans }
       <icon.react tag="span" width="16px" height="16px" />
     </button>
   );
+  const told = detail(row, trans);
   const canResume = row.replayable && ['stopped', 'failed', 'gone'].includes(state) && !row.waits;
   return (
     <li className="kerasllm-run" data-state={state} data-name={name}>
@@ -161,7 +162,9 @@ const Item = React.memo(function Item({ row, isChosen, choose, commands, trans }
       </div>
       <div className="kerasllm-line">
         <Sparkline values={row.curve} label={trans.__('loss of %1', name)} />
-        <span className="kerasllm-detail">{detail(row, trans)}</span>
+        <span className="kerasllm-detail" title={told}>
+          {told}
+        </span>
         {row.notebook && button(notebookIcon, 'docmanager:open', trans.__('Open notebook'), { path: row.notebook })}
         {button(launcherIcon, 'kerasllm:open-runs', trans.__('Open view'), { names: [name] })}
         {(lives(state) || row.waits > 0) && button(stopIcon, 'kerasllm:stop', trans.__('Stop'))}
