@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,21 @@ def test_the_last_position_may_be_any(preset: bool, tmp_path: Path) -> None:
     )
     assert run.state == "completed"
     assert len(run.predict(["again and again and again and again and again"])) == 1
+
+
+def test_the_passes_follow_the_number_of_tokens() -> None:
+    def passes(rows: int, length: int, **values: Any) -> int:
+        data = SimpleNamespace(training=SimpleNamespace(inputs={"ids": [range(length)] * rows}))
+        return BertClassifier(**values).passes(1, data)
+
+    assert [passes(100, 10), passes(5_000, 12), passes(8_000, 27), passes(8_000, 64), passes(10**5, 64)] == [
+        20,
+        10,
+        3,
+        2,
+        2,
+    ]
+    assert passes(100, 10, epochs=3) == 3
 
 
 @slow

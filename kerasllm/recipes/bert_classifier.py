@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from kerasllm.presets import Preset
     from kerasllm.training.batches import Batches
 
-# When a parameter is 0: with a preset, and from scratch.
-RATES = (2e-4, 1e-3)
-FEWEST_EPOCHS, FEWEST_STEPS = (3, 3), (600, 800)
+RATES = (2e-4, 1e-3)  # when learning_rate is 0: with a preset, and from scratch
+# When epochs is 0: the tokens shown in all, and the bounds of the passes that this makes.
+SHOWN, FEWEST_EPOCHS, MOST_EPOCHS = 600_000, 2, 20
 LENGTHS = 6  # padded lengths of the batches: padding costs more here than anywhere
 FROM_SCRATCH = ("width", "heads", "vocabulary_size")
 DEPTH = 2  # from scratch
@@ -49,9 +49,8 @@ class BertClassifier(Classifier):
     )
     epochs: int = parameter(
         0,
-        f"passes over the training rows; 0: {FEWEST_EPOCHS[0]}, or what {FEWEST_STEPS[0]} steps take "
-        f"({FEWEST_STEPS[1]} from scratch)",
-        f"遍历训练数据的次数；0 为 {FEWEST_EPOCHS[0]} 次，或达到 {FEWEST_STEPS[0]} 步（从零为 {FEWEST_STEPS[1]} 步）",
+        f"passes over the training rows; 0: what shows {SHOWN} tokens, {FEWEST_EPOCHS} to {MOST_EPOCHS}",
+        f"遍历训练数据的次数；0 为总共展示 {SHOWN} 个词元所需的次数，{FEWEST_EPOCHS} 到 {MOST_EPOCHS}",
         group="training",
         ge=0,
         le=100_000,
@@ -205,9 +204,9 @@ class BertClassifier(Classifier):
         return labelled(source, self.text, self.label, decoder)
 
     def passes(self, steps: int, data: Any) -> int:
-        """Small files are gone over more often."""
-        kind = 0 if self.preset else 1
-        return self.epochs or max(FEWEST_EPOCHS[kind], math.ceil(FEWEST_STEPS[kind] / steps))
+        """Fewer or shorter texts are gone over more often, so that each training costs about as much."""
+        tokens = sum(map(len, data.training.inputs["ids"]))
+        return self.epochs or max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(SHOWN / tokens)))
 
     def peak_rate(self) -> float:
         """Gentler to what was learned before."""
