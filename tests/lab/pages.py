@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
@@ -92,6 +94,17 @@ def refresh(page: Page) -> None:
     page.locator(".jp-FileBrowser-toolbar [data-jp-item-name=refresh]").click()
 
 
+def messages(page: Page, event: Literal["framesent", "framereceived"]) -> list[bytes]:
+    """What a page opened from now on sends to its server, or hears of it: the list grows."""
+    found: list[bytes] = []
+
+    def hear(frame: str | bytes) -> None:
+        found.append(frame.encode() if isinstance(frame, str) else frame)
+
+    page.on("websocket", lambda socket: socket.on(event, hear))
+    return found
+
+
 def serious(page: Page, place: str) -> list[Any]:
     """What axe-core calls serious or critical within our own elements."""
     found = Axe().run(page, context={"include": [[place]]}).response["violations"]
@@ -100,3 +113,48 @@ def serious(page: Page, place: str) -> list[Any]:
         for one in found
         if one["impact"] in ("serious", "critical")
     ]
+
+
+@contextmanager
+def dark(page: Page, place: str) -> Iterator[None]:
+    """Lab's dark theme, from when the place has taken its paper on."""
+    change = """name => window.jupyterapp.commands
+        .execute('apputils:change-theme', {theme: `JupyterLab ${name}`}).then(() => null)"""
+    paper = "place => getComputedStyle(document.querySelector(place)).backgroundColor"
+    light = page.evaluate(paper, place)
+    page.evaluate(change, "Dark")
+    page.wait_for_function(f"([place, light]) => ({paper})(place) !== light", arg=[place, light])
+    try:
+        yield
+    finally:
+        page.evaluate(change, "Light")
+
+
+class Told:
+    """All that an element of a view has said since, however briefly."""
+
+    def __init__(self, page: Page, place: str):
+        self._page = page
+        page.evaluate(
+            """place => {
+              const told = window.told = [];
+              const clicks = window.clicks = [];
+              document.addEventListener('click', () => clicks.push(performance.now()), true);
+              const look = () => {
+                const text = document.querySelector(place)?.textContent ?? '';
+                if (text !== told.at(-1)?.[1]) told.push([performance.now(), text]);
+              };
+              const options = { childList: true, subtree: true, characterData: true };
+              new MutationObserver(look).observe(document.querySelector('.jp-Notebook'), options);
+            }""",
+            place,
+        )
+
+    @property
+    def texts(self) -> list[str]:
+        """What it said, in order."""
+        return [text for _, text in self._page.evaluate("told")]
+
+    def since_click(self, text: str) -> float:
+        """Milliseconds from the page's last click until it said this."""
+        return float(self._page.evaluate("text => told.findLast(([, said]) => said === text)[0] - clicks.at(-1)", text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import nbformat
@@ -10,13 +9,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from kerasllm.run import Run
-from tests.lab.pages import TRAINING, button, fill, open_notebook, open_panel, run_cell, serious, state
+from tests.lab.pages import TRAINING, Told, button, dark, fill, open_notebook, open_panel, run_cell, serious, state
 from tests.lab.server import Server
 
 pytestmark = pytest.mark.slow
 
 PANEL = 'from kerasllm_widgets import Panel\nPanel("linear_regression")'
 MARKUP = "<img src=x onerror=document.title='hacked'>"
+AT_ONCE = 500  # milliseconds from a click on Stop until the panel says that it stops
 
 
 def test_train_watch_stop_resume_and_try(lab: Server, page: Page) -> None:
@@ -64,22 +64,36 @@ def test_train_watch_stop_resume_and_try(lab: Server, page: Page) -> None:
     expect(page.locator(".kl-run:visible .kl-result .kl-main")).to_be_visible()
 
 
-def test_stop_waits_for_no_busy_kernel(lab: Server, page: Page) -> None:
-    open_panel(page, lab, "busy.ipynb", PANEL, "import time\ntime.sleep(90)")
-    fill(page, epochs="100000")
+def test_a_training_leaves_the_kernel_free_answers_meanwhile_and_stops_at_once(lab: Server, page: Page) -> None:
+    open_panel(page, lab, "busy.ipynb", PANEL, "print(6 * 7)", "import time\ntime.sleep(90)")
+    fill(page, epochs="100000", checkpoint_minutes="0.01")
+    told = Told(page, ".kl-state")
     button(page, "Train").click()
     state(page, "running")
+    assert "Loading Keras…" in told.texts
+    expect(page.locator(".kl-run")).to_contain_text(re.compile(r"\d (s|min) left"))
     run = Run(lab.runs / page.locator(".kl-run strong").first.inner_text())
-    page.locator(".jp-CodeCell").nth(1).locator(".cm-content").click()
+    run_cell(page, 1)
+    expect(page.locator(".jp-CodeCell").nth(1).locator(".jp-OutputArea-output")).to_have_text("42\n")
+
+    button(page, "Try it").click()
+    page.locator(".kl-playground").get_by_label("area").fill("120")
+    expect(page.locator(".kl-number b")).to_be_visible(timeout=TRAINING)
+    expect(page.locator(".kl-answer")).to_contain_text("answered by the last checkpoint of a run that goes on")
+
+    busy = page.locator(".jp-CodeCell").nth(2)
+    busy.locator(".cm-content").click()
     page.keyboard.press("Control+Enter")
-    expect(page.locator(".jp-CodeCell").nth(1).locator(".jp-InputPrompt")).to_have_text("[*]:")
+    expect(busy.locator(".jp-InputPrompt")).to_have_text("[*]:")
+    assert run.state == "running"
     button(page, "Stop").click()
+    assert told.since_click("stopping…") <= AT_ONCE
     for _ in range(300):
         if run.state == "stopped":
             break
         page.wait_for_timeout(100)
     assert run.state == "stopped"
-    expect(page.locator(".jp-CodeCell").nth(1).locator(".jp-InputPrompt")).to_have_text("[*]:")  # still busy
+    expect(busy.locator(".jp-InputPrompt")).to_have_text("[*]:")  # still busy
 
 
 def test_a_wrong_value_is_named_under_its_field(lab: Server, page: Page) -> None:
@@ -145,15 +159,8 @@ def test_a_chinese_browser_reads_chinese(lab: Server, page: Page) -> None:
 def test_a_panel_is_accessible_in_light_and_dark(lab: Server, page: Page) -> None:
     open_panel(page, lab, "dark.ipynb", PANEL)
     assert serious(page, ".kl-widget") == []
-    paper = "() => getComputedStyle(document.querySelector('.kl-box')).backgroundColor"
-    light = page.evaluate(paper)
-    change = "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
-    page.evaluate(f"{change}.then(() => null)")
-    page.wait_for_function(f"light => ({paper})() !== light", arg=light)
-    try:
+    with dark(page, ".kl-box"):
         assert serious(page, ".kl-widget") == []
-    finally:
-        page.evaluate(f"{change.replace('Dark', 'Light')}.then(() => null)")
 
 
 def test_a_failure_is_one_line_and_its_traceback_is_there_on_request(lab: Server, page: Page) -> None:
@@ -168,33 +175,36 @@ def test_a_failure_is_one_line_and_its_traceback_is_there_on_request(lab: Server
     expect(page.locator(".kl-run .kl-log")).to_contain_text("kerasllm: loss is")
 
 
-def test_settings_become_a_notebook_and_a_panel_again(lab: Server, page: Page) -> None:
+def test_the_form_tells_of_data_and_time_and_becomes_a_notebook_that_runs(lab: Server, page: Page) -> None:
+    for name, rows in (("flats", 50), ("sheds", 70)):
+        (lab.root / f"{name}.csv").write_text("area,price\n" + "".join(f"{n},{2 * n + n % 7}\n" for n in range(rows)))
     again = 'from kerasllm_widgets import Panel\nPanel.from_notebook("mine.ipynb")'
     open_panel(page, lab, "save.ipynb", PANEL, again)
-    fill(page, epochs="17")
+    card = page.locator("details", has=page.locator("summary", has_text="Data card"))
+    for name, rows in (("sheds", "70 rows"), ("flats", "50 rows")):
+        fill(page, data=f"{name}.csv")
+        expect(card).not_to_have_attribute("open", "")  # it told of the file before
+        card.locator("summary").click()
+        expect(card).to_contain_text(rows)
+    fill(page, epochs="17", validation="0.2", batch_size="10")
+    button(page, "Estimate time").click()
+    expect(page.locator(".kl-actions [role=status]")).to_have_text(
+        re.compile(r"^about .*\d s \(51 steps\)$"), timeout=TRAINING
+    )  # 30 rows to train on: 3 steps an epoch
+
     page.locator(".kl-name").fill("mine.ipynb")
-    page.locator(".kl-actions button").last.click()
+    button(page, "Save as notebook").click()
     expect(page.locator(".kl-notice")).to_contain_text("mine.ipynb")
+    executed = lab.kerasllm("notebook", "mine.ipynb", "--name", "executed")
     run_cell(page, 1)
     expect(page.locator("form.kl-box")).to_have_count(2)
     expect(page.locator("form.kl-box").nth(1).get_by_label(re.compile("^epochs")).first).to_have_value("17")
-
-
-def test_a_view_of_another_run_is_live_and_two_runs_are_compared(lab: Server, page: Page) -> None:
-    """The runs are trained from the same notebook, in the kernel: the views do not mind."""
-    train = (
-        "import kerasllm\nfrom kerasllm.recipes.linear_regression import LinearRegression\n"
-        "from kerasllm_widgets import Compare, RunView\n"
-        'for n in (3, 9):\n    LinearRegression(epochs=n, validation="0.2").train(name=f"run{n}")\nRunView("run9")'
-    )
-    open_panel(page, lab, "views.ipynb", train, 'Compare("run3", "run9")')
-    state(page, "completed")
-    expect(page.locator(".kl-chart .kl-line-1").first).to_be_attached()
-    run_cell(page, 1)
-    compared = page.locator("section[aria-label=Compare]")
-    expect(compared.locator("table").first).to_contain_text("epochs", timeout=TRAINING)
-    assert json.dumps(compared.locator("table").first.inner_text()).count("\\t3\\t9") == 1
-    assert serious(page, ".kl-widget") == []
+    assert executed.wait(120) == 0
+    run = Run(lab.runs / "executed")
+    assert run.state == "completed"
+    asked = run.asked["parameters"]
+    assert (asked["epochs"], asked["batch_size"], run.status["step"]) == (17, 10, 51)
+    assert asked["data"].endswith("flats.csv")
 
 
 def test_two_pages_watch_one_run_which_outlives_reload_and_kernel(lab: Server, page: Page) -> None:

@@ -15,7 +15,7 @@ from kerasllm import open as open_run
 from kerasllm import recipes
 from kerasllm.run import Run
 from tests.conftest import SMALL
-from tests.lab.pages import TRAINING, button, fill, item, open_lab, show_runs, state
+from tests.lab.pages import TRAINING, Told, button, fill, item, messages, open_lab, serious, show_runs, state
 from tests.lab.server import Server
 
 pytestmark = pytest.mark.slow
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("name", recipes.names())
 def test_a_recipe_goes_from_its_card_to_an_answer(name: str, lab: Server, page: Page, tmp_path: Path) -> None:
     values = {key: str(value) for key, value in {"epochs": 1, **SMALL.get(name, {})}.items()}
+    sent = messages(page, "framesent")
     open_lab(page, lab)
     page.locator(".jp-LauncherCard", has_text=name).click()
     page.wait_for_selector("form.kl-box", timeout=TRAINING)
@@ -32,13 +33,16 @@ def test_a_recipe_goes_from_its_card_to_an_answer(name: str, lab: Server, page: 
     state(page, "completed")
     run = Run(lab.runs / page.locator(".kl-run strong").first.inner_text())
     assert run.asked["surface"] == "panel"
+    if "confusion_matrix" in run.report["splits"][run.report["split"]]:
+        expect(page.locator(".kl-confusion")).to_be_visible()
 
     button(page, "Try it").click()
-    ask(page, run, tmp_path)
+    ask(page, run, tmp_path, sent)
     expect(page.locator(".kl-answer").locator(".kl-number b, .kl-shares li, .kl-written").first).to_be_visible(
         timeout=TRAINING
     )
     expect(page.locator(".kl-answer .kl-problem")).to_have_count(0)
+    assert serious(page, ".kl-playground") == []
 
     show_runs(page)
     expect(item(page, run.name).locator(".kerasllm-state")).to_have_text("completed")
@@ -62,20 +66,80 @@ def test_a_recipe_goes_from_its_card_to_an_answer(name: str, lab: Server, page: 
     assert other.report["weights"] == run.report["weights"]
 
 
-def ask(page: Page, run: Run, folder: Path) -> None:
+def ask(page: Page, run: Run, folder: Path, sent: list[bytes]) -> None:
     """Ask a playground what the run's kind answers."""
-    box = page.locator(".kl-playground")
     kind = Playground(run).kind
     if kind == "table":
-        box.locator("input").first.fill("120")
+        page.locator(".kl-playground input").first.fill("120")
     elif kind == "language":
-        box.get_by_label("Prompt").fill("我")
-        box.get_by_role("button", name="Write on").click()
+        have_written(page)
     elif kind == "picture":
-        Image.effect_noise((20, 20), 60).save(folder / "digit.png")
-        box.locator("input[type=file]").set_input_files(folder / "digit.png")
+        show_pictures(page, folder)
     else:
-        box.get_by_label("Your text").fill("Where is my parcel?")
+        type_on(page, sent)
+
+
+def type_on(page: Page, sent: list[bytes]) -> None:
+    """Whoever types on asks once, not with every key."""
+    page.get_by_label("Your text").evaluate(
+        """(area, text) => {
+          for (let end = 1; end <= text.length; end++) {
+            area.value = text.slice(0, end);
+            area.dispatchEvent(new Event('input'));
+          }
+        }""",
+        "Where is my parcel?",
+    )
+    expect(page.locator(".kl-shares li").first).to_be_visible(timeout=TRAINING)
+    questions = [message for message in sent if b'"row":' in message]
+    assert len(questions) == 1
+    assert b"Where is my parcel?" in questions[0]
+
+
+def have_written(page: Page) -> None:
+    """The text comes in pieces, and is drawn as the controls say."""
+    box, answer, written = (page.locator(f".kl-{one}") for one in ("playground", "answer", "written"))
+    box.get_by_label("Prompt").fill("我")
+    box.get_by_label("top_p").fill("2")
+    write = box.get_by_role("button", name="Write on")
+    write.click()
+    expect(answer.get_by_role("alert")).to_contain_text("top_p")
+    box.get_by_label("top_p").fill("0.9")
+    box.get_by_label("top_k").fill("20")
+    box.get_by_label("length").fill("400")
+    told = Told(page, ".kl-written")
+    texts = []
+    for temperature in ("0", "1"):
+        box.get_by_label("temperature").fill(temperature)
+        write.click()
+        expect(answer).not_to_have_attribute("aria-busy", "true", timeout=TRAINING)
+        texts.append(str(written.text_content()))
+    assert texts[0] != texts[1]
+    pieces = [text for text in told.texts if text and texts[0].startswith(text)]
+    assert len(pieces) > 2
+    assert pieces == sorted(pieces, key=len)
+
+
+def show_pictures(page: Page, folder: Path) -> None:
+    """One is dropped, another chosen; Lab itself takes neither."""
+    for name, width in (("dropped", 20), ("chosen", 40)):
+        Image.effect_noise((width, width), 60).save(folder / f"{name}.png")
+    dropped = page.evaluate_handle(
+        """bytes => {
+          const data = new DataTransfer();
+          data.items.add(new File([new Uint8Array(bytes)], 'dropped.png', { type: 'image/png' }));
+          return data;
+        }""",
+        list((folder / "dropped.png").read_bytes()),
+    )
+    page.locator(".kl-drop").dispatch_event("drop", {"dataTransfer": dropped})
+    expect(page.locator(".kl-seen")).to_be_visible()
+    answer = page.locator(".kl-shares")
+    expect(answer).to_be_visible(timeout=TRAINING)
+    before = answer.inner_text()
+    page.locator(".kl-drop input[type=file]").set_input_files(folder / "chosen.png")
+    expect(answer).not_to_have_text(before, use_inner_text=True)
+    expect(page.locator(".jp-DirListing-item", has_text="dropped.png")).to_have_count(0)
 
 
 def test_a_real_table_of_messages_trains_to_the_command_lines_weights(shared: Path, lab: Server, page: Page) -> None:

@@ -129,6 +129,19 @@ def test_a_view_whose_question_was_replaced_waits_no_longer() -> None:
     assert run_view("playground.js", page) == ["true", "false another question came in between; ask again"]
 
 
+def test_a_text_is_busy_until_it_is_whole() -> None:
+    page = f"""const KIND = "text"; {SHOW}
+    await type("one");
+    const [{{ id }}] = model.sent;
+    for (const end of [false, true]) {{
+      model.set("answer", {{ id, text: "I", end }});
+      console.log("aria-busy" in answer.attributes, answer.text);
+    }}
+    undo();
+    """
+    assert run_view("playground.js", page) == ["true I", "false I"]
+
+
 def test_a_large_picture_waits_outside_of_the_kernel_for_a_worker_that_imports(
     workers: list[subprocess.Popen[str]],
 ) -> None:

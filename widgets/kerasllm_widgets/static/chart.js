@@ -106,7 +106,10 @@ function axes(scale, across) {
     s("line", { class: "kl-grid", x1: EDGE.left, x2: WIDTH - EDGE.right, y1: scale.y(value), y2: scale.y(value) }),
     s("text", { x: EDGE.left - 6, y: scale.y(value) + 4, "text-anchor": "end" }, number(value)),
   ]);
-  const along = ticks(scale.first, scale.last, 5).map((value) => s("text", { x: scale.x(value), y: base + 14, "text-anchor": "middle" }, number(value)));
+  const along = ticks(scale.first, scale.last, 5).map((value) => {
+    const [x, isAtEdge] = [scale.x(value), scale.x(value) > WIDTH - 3 * EDGE.right]; // where half a number would be cut off
+    return s("text", { x, y: base + 14, "text-anchor": isAtEdge ? "end" : "middle" }, number(value));
+  });
   return [
     ...up.flat(), ...along,
     s("line", { class: "kl-axis", x1: EDGE.left, x2: WIDTH - EDGE.right, y1: base, y2: base }),

@@ -42,7 +42,7 @@ function render({ model, el }) {
     follow(model, ["answer"], () => {
       const given = model.get("answer");
       if (given.id !== id) return;
-      answer.removeAttribute("aria-busy");
+      if (!("text" in given) || given.end) answer.removeAttribute("aria-busy"); // a text is read out when it is whole
       if (given.superseded) { // by a question from another view; what was written so far stays
         if (!isTold) answer.replaceChildren(h("p", { class: "kl-quiet" }, say("superseded")));
         return;
