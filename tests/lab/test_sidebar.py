@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Response, expect
 
 from tests.lab.pages import item, open_lab, serious, show_runs
 from tests.lab.server import Server
@@ -142,7 +142,7 @@ def test_a_run_is_deleted_to_the_trash_unless_it_is_still_worked_on(folder: Serv
     assert b"weights" in [file.read_bytes() for file in trash.glob("done*/model.keras")]
 
 
-def test_the_end_of_a_run_is_told_as_what_it_is(folder: Server, page: Page) -> None:
+def test_the_end_of_a_run_is_told_as_what_it_is_until_that_is_switched_off(folder: Server, page: Page) -> None:
     ends: dict[str, tuple[dict[str, Any], str]] = {
         "fails": ({"state": "failed", "message": "loss is NaN"}, "fails failed: loss is NaN"),
         "vanishes": (LOST, "vanishes: its process is gone; resume it to go on."),
@@ -161,3 +161,23 @@ def test_the_end_of_a_run_is_told_as_what_it_is(folder: Server, page: Page) -> N
     expect(toasts).to_have_count(3)  # what needs nobody's care has left by itself
     toasts.filter(has_text="fails failed").get_by_role("button", name="Open view").click()
     expect(page.locator(".kerasllm-view").get_by_role("heading")).to_have_text("fails")
+
+    page.evaluate("() => { void window.jupyterapp.commands.execute('settingeditor:open', {query: 'kerasllm'}); }")
+    notify = page.locator("input[id$=_notify]")
+
+    def is_applied(answer: Response) -> bool:
+        """Lab has saved the settings, and reads them again."""
+        return "settings/kerasllm" in answer.url and answer.request.method == "GET"
+
+    try:
+        for name, heard in (("silently", False), ("aloud", True)):
+            run = write_run(folder.runs, name, **LIVES)
+            expect(item(page, name).locator(".kerasllm-state")).to_have_text("running")
+            with page.expect_response(is_applied):
+                notify.set_checked(heard)
+            tell(run)
+            expect(item(page, name).locator(".kerasllm-state")).to_have_text("completed")
+    finally:
+        notify.check()
+    expect(toasts.filter(has_text="aloud is completed.")).to_be_visible()
+    expect(toasts.filter(has_text="silently")).to_have_count(0)
