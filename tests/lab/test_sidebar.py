@@ -175,9 +175,9 @@ def test_the_end_of_a_run_is_told_as_what_it_is_until_that_is_switched_off(folde
             expect(item(page, name).locator(".kerasllm-state")).to_have_text("running")
             with page.expect_response(is_applied):
                 notify.set_checked(heard)
-            tell(run)
-            expect(item(page, name).locator(".kerasllm-state")).to_have_text("completed")
+            tell(run, state="failed", message="loss is NaN")  # this news stays
+            expect(item(page, name).locator(".kerasllm-state")).to_have_text("failed")
     finally:
         notify.check()
-    expect(toasts.filter(has_text="aloud is completed.")).to_be_visible()
+    expect(toasts.filter(has_text="aloud failed")).to_be_visible()
     expect(toasts.filter(has_text="silently")).to_have_count(0)
