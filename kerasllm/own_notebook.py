@@ -58,9 +58,9 @@ def load(path: Path) -> Any:
     try:
         return nbformat.read(path, as_version=4)
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        raise InputError(f"{path.name} cannot be read: {error.strerror}") from error
     except (nbformat.ValidationError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-        raise InputError(f"{path} is no notebook: {' '.join(str(error).split())[:200]}") from error
+        raise InputError(f"{path.name} is no notebook: {' '.join(str(error).split())[:200]}") from error
 
 
 def declared(path: Path) -> dict[str, Declared]:

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -22,10 +23,15 @@ PATIENCE = 30_000  # milliseconds: the machines are slow
 OURS = ("kerasllm", "kl-")  # in an error's text, where it is of our scripts
 
 
+def lacks(part: str) -> NoReturn:
+    """Skip a test for which a part is missing, or fail it in CI, which has them all."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{part} is not installed; ci/install installs it")
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    if not CHROMIUM and not os.environ.get("CI"):
-        pytest.skip("chromium is not installed; ci/install installs it")
+    if not CHROMIUM:
+        lacks("chromium")
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)

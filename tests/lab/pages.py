@@ -105,6 +105,34 @@ def messages(page: Page, event: Literal["framesent", "framereceived"]) -> list[b
     return found
 
 
+def choose(page: Page, file: str, command: str) -> None:
+    """Choose a command from the context menu of a file or folder in the file browser."""
+    tab = page.locator('.jp-SideBar li[data-id="filebrowser"]')
+    if tab.get_attribute("aria-selected") != "true":
+        tab.click()
+    refresh(page)
+    page.locator(".jp-DirListing-item", has_text=file).click(button="right")
+    page.locator(".lm-Menu-item", has_text=command).click()
+
+
+def palette(page: Page, words: str) -> list[str]:
+    """Open the palette by its shortcut and type; the labels of the commands that it offers, the first one chosen."""
+    page.keyboard.press("Control+Shift+C")
+    page.keyboard.type(words)
+    item = page.locator(".lm-CommandPalette-item:not(.lm-mod-disabled)")
+    expect(item.first.locator(".lm-CommandPalette-itemLabel")).to_contain_text(words.split()[-1])
+    return item.locator(".lm-CommandPalette-itemLabel").all_inner_texts()
+
+
+def focused(page: Page) -> str:
+    """What a screen reader calls the element that has the focus."""
+    called = """() => {
+      const it = document.activeElement;
+      return it.ariaLabel || it.querySelector('[aria-label]')?.ariaLabel || it.innerText || '';
+    }"""
+    return str(page.evaluate(called)).strip()
+
+
 def serious(page: Page, place: str) -> list[Any]:
     """What axe-core calls serious or critical within our own elements."""
     found = Axe().run(page, context={"include": [[place]]}).response["violations"]

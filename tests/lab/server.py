@@ -50,6 +50,7 @@ class Server:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "KERASLLM"))},
             **{f"JUPYTER_{what}_DIR": str(place / what.lower()) for what in ("CONFIG", "DATA", "RUNTIME")},
+            "JUPYTER_PREFER_ENV_PATH": "0",  # a kernel that a test describes goes before the environment's
             "HOME": str(place),
             "XDG_DATA_HOME": str(place / "share"),
             "JUPYTERLAB_SETTINGS_DIR": str(self.settings),

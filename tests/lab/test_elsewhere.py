@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.lab.conftest import lacks
 from tests.lab.pages import TRAINING, button, fill, item, open_lab, open_panel, show_runs, state
 from tests.lab.server import Server
 
@@ -44,8 +46,18 @@ def test_the_panel_trains_in_notebook_7(notebook7: Server, page: Page) -> None:
     expect(page.locator(".kl-result .kl-main")).to_be_visible()
 
 
-@pytest.mark.skipif(not OLD_KERNEL.exists(), reason="ipykernel 6.29 is not beside this environment; see ci/install")
+@pytest.mark.parametrize(("ci", "end"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
+def test_a_missing_part_fails_in_ci_and_skips_elsewhere(
+    ci: str, end: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(end, match="chromium is not installed"):
+        lacks("chromium")
+
+
 def test_the_panel_trains_on_ipykernel_6(notebook7: Server, page: Page) -> None:
+    if not OLD_KERNEL.exists():
+        lacks("ipykernel 6.29 beside this environment")
     version = "import ipykernel\nprint(ipykernel.__version__)\n"
     open_panel(page, notebook7, "old.ipynb", version + PANEL, kernel="old")
     expect(page.locator(".jp-OutputArea-output").first).to_contain_text("6.29")
@@ -57,7 +69,8 @@ def test_the_panel_trains_on_ipykernel_6(notebook7: Server, page: Page) -> None:
 
 
 def test_a_chinese_lab_reads_chinese_in_the_sidebar_and_the_panel(tmp_path: Path, page: Page) -> None:
-    pytest.importorskip("jupyterlab_language_pack_zh_CN", reason="Lab's Chinese language pack is not installed")
+    if not find_spec("jupyterlab_language_pack_zh_CN"):
+        lacks("Lab's Chinese language pack")
     with Server(tmp_path / "zh", "jupyterlab") as lab:
         lab.set("translation-extension/plugin", locale="zh_CN")
         open_lab(page, lab)

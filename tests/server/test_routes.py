@@ -45,7 +45,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def routes(server: Server) -> list[tuple[str, str]]:
-    """Each of our routes as (verb, an example of its path), from the table of a server that has loaded everything."""
+    """Each of our routes as (verb, an example of its path)."""
+    return table(server)
+
+
+def table(server: Server) -> list[tuple[str, str]]:
+    """The same, from the table of a server that has loaded everything."""
     done = subprocess.run(
         [sys.executable, "-c", TABLE], text=True, capture_output=True, env=server.environment, cwd=server.root
     )
@@ -107,6 +112,53 @@ def test_a_path_that_leads_out_of_the_root_is_not_there(server: Server, folder: 
     assert status == 404
     assert "/etc" not in str([content, told])
     assert sorted(server.place.rglob("*.ipynb")) == before
+
+
+QUERIES = ["notebooks?path=", "recipes?data=", "recipes/linear_regression?data="]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_that_leads_out_of_the_root_is_answered_as_one_that_leads_nowhere(server: Server, query: str) -> None:
+    for secret in ("secret.ipynb", "secret.csv"):
+        (server.place / secret).write_text('{"cells": ["a secret"]}')
+        (server.place / "outside").mkdir(exist_ok=True)
+        (server.place / "outside" / secret).write_text("a secret")
+    if not (server.root / "leaves").is_symlink():
+        (server.root / "leaves").symlink_to(server.place / "outside")
+        (server.root / "leaves.ipynb").symlink_to(server.place / "secret.ipynb")
+    nowhere = server.ask("GET", f"/kerasllm/{query}nowhere.csv")[:2]
+    assert nowhere[0] == 404
+    out = [
+        f"{start}{secret}"
+        for secret in ("secret.ipynb", "secret.csv", "none.csv")
+        for start in (
+            "../",
+            "%2e%2e%2f",
+            "%252e%252e%252f",
+            "..%5c",
+            "a/../../",
+            "leaves/",
+            "..%00/",
+            f"{server.place}/",
+        )
+    ]
+    for path in [*out, "leaves.ipynb", "/etc/passwd", "%2fetc%2fpasswd", "..", "~", "C:%5csecret"]:
+        assert server.ask("GET", f"/kerasllm/{query}{path}")[:2] == nowhere, path
+    asked = {"source": "../secret.ipynb", "values": {}, "folder": ""}
+    assert server.ask("POST", "/kerasllm/runs", asked)[0] == 404
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("query", QUERIES)
+def test_what_is_told_of_a_file_that_cannot_be_read_does_not_say_where_the_root_is(server: Server, query: str) -> None:
+    (server.root / "torn.ipynb").write_text("{")
+    (server.root / "torn.csv").write_bytes(b"\xff\xfe\x00")
+    (server.root / "torn").mkdir(exist_ok=True)
+    for path in ("torn.ipynb", "torn.csv", "torn", "", "."):
+        status, content, _ = server.ask("GET", f"/kerasllm/{query}{path}")
+        assert status < 500, (path, content)
+        assert str(server.place) not in str(content)
 
 
 @pytest.mark.slow

@@ -73,12 +73,12 @@ async function lookAtKernel(panel: NotebookPanel, version: string, trans: Transl
   });
   const reply = (await asked?.done)?.content;
   const told = reply?.status === 'ok' ? (reply.user_expressions?.version as { status?: string; data?: object }) : null;
-  const found = told?.status === 'ok' ? Object.values(told.data ?? {})[0] : null;
+  const found = told?.status === 'ok' ? String(Object.values(told.data ?? {})[0]).replaceAll("'", '') : null;
   const name = panel.sessionContext.kernelDisplayName;
   if (told && found === null) {
     complain(new Error(trans.__(LACKING, name)), trans);
-  } else if (found && found !== `'${version}'`) {
-    complain(new Error(trans.__(DIFFERENT, name, String(found), version)), trans);
+  } else if (found && found !== version) {
+    complain(new Error(trans.__(DIFFERENT, name, found, version)), trans);
   }
 }
 

@@ -2,6 +2,7 @@
 import { Dialog, ReactWidget, showDialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { FormComponent } from '@jupyterlab/ui-components';
+import { PromiseDelegate } from '@lumino/coreutils';
 import type { IChangeEvent } from '@rjsf/core';
 import type { ErrorSchema, RJSFSchema, RJSFValidationError, ValidatorType } from '@rjsf/utils';
 import React from 'react';
@@ -32,9 +33,12 @@ export async function fill<T>(
 ): Promise<T | null> {
   let [values, refusal] = [form.values, ''];
   for (;;) {
+    const body = new Body(form, values, refusal, trans);
+    await body.drawn.promise; // the Tab key goes round what is in a dialog as it opens
     const { button, value } = await showDialog({
       title,
-      body: new Body(form, values, refusal, trans),
+      body,
+      focusNodeSelector: 'input, select',
       buttons: [
         Dialog.cancelButton({ label: trans.__('Cancel') }),
         Dialog.okButton({ label: trans.__('Run in the background') })
@@ -68,7 +72,10 @@ class Body extends ReactWidget implements Dialog.IBodyWidget<Values> {
   ) {
     super();
     this.addClass('kerasllm-form');
+    this.update();
   }
+
+  readonly drawn = new PromiseDelegate<void>();
 
   getValue(): Values {
     return this.values;
@@ -79,7 +86,8 @@ class Body extends ReactWidget implements Dialog.IBodyWidget<Values> {
     return (
       <>
         {refusal && <p className="kerasllm-message" role="alert">{refusal}</p>}
-        <Fields form={form} start={this.values} trans={trans} onChange={values => (this.values = values)} />
+        <Fields form={form} start={this.values} trans={trans} onDrawn={() => this.drawn.resolve()}
+          onChange={values => (this.values = values)} />
       </>
     );
   }
@@ -89,13 +97,15 @@ interface FieldsProps {
   form: Form;
   start: Values;
   trans: TranslationBundle;
+  onDrawn: () => void;
   onChange: (values: Values) => void;
 }
 
-function Fields({ form, start, trans, onChange }: FieldsProps): JSX.Element {
+function Fields({ form, start, trans, onDrawn, onChange }: FieldsProps): JSX.Element {
   const [values, setValues] = React.useState(start);
   const validator = React.useMemo(() => checking(trans), [trans]);
   const place = React.useRef<HTMLDivElement>(null);
+  React.useEffect(onDrawn, []);
   React.useEffect(() => {
     // Lab's template shows the names, but not as labels of their inputs.
     for (const input of place.current?.querySelectorAll('input, select') ?? []) {

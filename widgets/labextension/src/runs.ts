@@ -36,7 +36,9 @@ export const runs: JupyterFrontEndPlugin<void> = {
     commands.addCommand('kerasllm:show-runs', {
       label: trans.__('Show the runs of kerasllm'),
       icon: kerasllmIcon,
-      execute: () => shell.activateById(sidebar.id)
+      execute: () => {
+        setTimeout(() => shell.activateById(sidebar.id)); // after the palette, which hands the focus back
+      }
     });
     palette?.addItem({ command: 'kerasllm:show-runs', category: 'kerasllm' });
 

@@ -52,6 +52,11 @@ export class RunsSidebar extends ReactWidget {
     this.watcher.isWatched = false;
   }
 
+  protected onActivateRequest(message: Message): void {
+    super.onActivateRequest(message);
+    this.node.querySelector('select')?.focus(); // a keyboard goes on from there
+  }
+
   render(): JSX.Element {
     return (
       <UseSignal signal={this.watcher.changed}>
