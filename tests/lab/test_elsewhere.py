@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.lab.conftest import lacks
-from tests.lab.pages import TRAINING, button, fill, item, open_lab, open_panel, show_runs, state
+from tests.lab.pages import TRAINING, button, fill, item, open_lab, open_panel, serious, show_runs, state
 from tests.lab.server import Server
 
 pytestmark = pytest.mark.slow
@@ -44,6 +44,17 @@ def test_the_panel_trains_in_notebook_7(notebook7: Server, page: Page) -> None:
     button(page, "Train").click()
     state(page, "completed")
     expect(page.locator(".kl-result .kl-main")).to_be_visible()
+    button(page, "Try it").click()
+    page.locator(".kl-playground").get_by_label("area").fill("120")
+    expect(page.locator(".kl-number b")).to_be_visible(timeout=TRAINING)
+    assert serious(page, ".kl-widget") == []
+
+    name = page.locator(".kl-run strong").first.inner_text()
+    open_view = "names => { void window.jupyterapp.commands.execute('kerasllm:open-runs', {names}); }"
+    page.evaluate(open_view, [name])
+    expect(page.locator(".kerasllm-view").get_by_role("heading")).to_have_text(name)
+    expect(page.locator(".kerasllm-view .kl-chart").first).to_be_visible()
+    assert serious(page, ".kerasllm-view") == []
 
 
 @pytest.mark.parametrize(("ci", "end"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
