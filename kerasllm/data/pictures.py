@@ -179,7 +179,7 @@ def _sorted_out(found: Pictures, answers: Sequence[Any], unreadable: list[str]) 
     return found.take(good), [answers[row] for row in good]
 
 
-def _none_readable(found: Pictures, errors: Sequence[UnreadableError]) -> InputError:
+def _none_readable(found: Pictures, errors: Sequence[Any]) -> InputError:
     return InputError(
         f"{found.source}: none of {len(found)} pictures can be read, such as {found.places[0]}: {errors[0]}",
         f"{found.source}：{len(found)} 张图片都无法读取，例如 {found.places[0]}：{errors[0].zh}",
