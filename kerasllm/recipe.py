@@ -353,7 +353,7 @@ class Recipe(BaseModel, ABC):
 
         if source is None and not self.data:
             field = type(self).model_fields["data"]
-            raise InputError(f"data: name a {field.description}", f"data：请给出{drawing(field)['zh']}")
+            raise InputError(f"data: name a {field.description}", f"data：不能为空；应为 {drawing(field)['zh']}")
         given = self.files() if source is None else {n: f for n, f in self.files().items() if n != "data"}
         presets = self.named("preset")
         return {
