@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
-from kerasllm import cli
+from kerasllm import cli, recipes
+from kerasllm.cli.training import train
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import create, files
 from tests.cli.commands import Answer, one_line
@@ -20,10 +21,14 @@ Call = Callable[..., Answer]
 
 
 @pytest.fixture(autouse=True)
-def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+def chinese(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The environment, and the recipes' flags forgotten that were drawn in it."""
     monkeypatch.delenv("LC_ALL", raising=False)
     monkeypatch.delenv("LC_MESSAGES", raising=False)
     monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+    yield
+    for name in [name for name in recipes.names() if name in train]:
+        del train[name]
 
 
 @pytest.fixture
