@@ -12,12 +12,15 @@ MOST_SHOWN = 12  # names in a line
 class InputError(ValueError):
     """What the user gave cannot be used; the message is one line that says where, what and what to do.
 
-    `zh` is the same line in Chinese, where somebody has written it; else it is the English one.
+    `zh` is the same line in Chinese.
     """
 
-    def __init__(self, message: str, zh: str = ""):
-        super().__init__(message)
-        self.zh = zh or message
+    def __init__(self, message: str, zh: str):
+        super().__init__(message, zh)  # both, so that it can be pickled
+        self.zh = zh
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def did_you_mean(word: str, known: Iterable[str], language: str = "en") -> str:
@@ -49,4 +52,5 @@ def needs(extra: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("kerasllm"):
             raise
-        raise InputError(f"{error.name} is not installed: pip install 'kerasllm[{extra}]'") from error
+        cure = f"pip install 'kerasllm[{extra}]'"
+        raise InputError(f"{error.name} is not installed: {cure}", f"{error.name} 没有安装：{cure}") from error

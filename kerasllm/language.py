@@ -62,7 +62,8 @@ class Writing(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise InputError(one_line(error, type(self).model_fields)) from None
+            known = type(self).model_fields
+            raise InputError(one_line(error, known), one_line(error, known, "zh")) from None
 
 
 class LanguageModel(Recipe):
@@ -249,7 +250,10 @@ class LanguageModel(Recipe):
         encoder, _ = encoders.load(run.path)
         unknown = encoder.unknown(prompt)
         if unknown:
-            raise InputError(f"prompt: training saw no {', '.join(map(repr, unknown[:8]))}")
+            raise InputError(
+                f"prompt: training saw no {', '.join(map(repr, unknown[:8]))}",
+                f"prompt：训练中没有 {'、'.join(map(repr, unknown[:8]))}",
+            )
         from kerasllm.training.language import written
 
         drawn = written(self.stepping(run.model), [0, *encoder.ids(prompt)], 1, **asked, never=[1])

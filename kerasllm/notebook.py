@@ -51,7 +51,10 @@ def parameters(recipe: type[Recipe], namespace: Mapping[str, Any]) -> Recipe:
             for statement in ast.parse(cell).body:
                 for target in statement.targets if isinstance(statement, ast.Assign) else ():
                     if isinstance(target, ast.Name) and target.id not in recipe.model_fields:
-                        raise InputError(f"no parameter {target.id!r}{did_you_mean(target.id, recipe.model_fields)}")
+                        raise InputError(
+                            f"no parameter {target.id!r}{did_you_mean(target.id, recipe.model_fields)}",
+                            f"没有参数 {target.id!r}{did_you_mean(target.id, recipe.model_fields, 'zh')}",
+                        )
     return recipe(**{name: namespace[name] for name in recipe.model_fields if name in namespace})
 
 
@@ -81,7 +84,10 @@ def draw(recipe: type[Recipe], notebook: Any = None) -> Any:
     notebook = notebook or _first(recipe)
     tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(tagged) != 1:
-        raise InputError(f"{recipe.name()}.ipynb: {len(tagged)} cells are tagged `parameters`; it needs one")
+        raise InputError(
+            f"{recipe.name()}.ipynb: {len(tagged)} cells are tagged `parameters`; it needs one",
+            f"{recipe.name()}.ipynb：有 {len(tagged)} 个单元格带 `parameters` 标签；应当只有一个",
+        )
     tagged[0].source = parameters_cell(recipe)
     for place, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{place}"

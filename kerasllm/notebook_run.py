@@ -67,7 +67,10 @@ def from_notebook(recipe: type[Recipe], path: Path, given: Mapping[str, Any]) ->
     own = {name: one.default for name, one in declared(path).items() if name in recipe.model_fields}
     for name in own.keys() - given.keys():
         if own[name] is None:
-            raise InputError(f"{path.name}: {name} is computed in its parameters cell; give it a plain value")
+            raise InputError(
+                f"{path.name}: {name} is computed in its parameters cell; give it a plain value",
+                f"{path.name}：{name} 在 parameters 单元格中由计算得出；请给它一个直接写出的值",
+            )
     values = {**own, **given}
     named = {name: file for name, file in recipe(**values).files(path.parent).items() if name not in given}
     beside = {name: str(path.parent / file) for name, file in named.items() if not file.startswith("sample:")}
@@ -118,7 +121,7 @@ def execute(run: Run, kernels: Kernels | None = None) -> Run:
     except papermill.PapermillExecutionError as error:
         _tell(run, f"notebook: {error.ename}: {error.evalue}")
         if error.ename in USERS:
-            raise InputError(error.evalue) from error
+            raise InputError(error.evalue, error.evalue) from error  # a kernel tells the English line only
         raise RuntimeError(f"{target}: {error}") from error
     except RuntimeError as error:  # nbclient's dead kernel
         if run.state in ENDED:  # else it reads as gone, and can be resumed

@@ -54,13 +54,18 @@ def load(path: Path) -> Any:
     with needs("lab"):
         import nbformat
     if not path.exists():
-        raise InputError(f"no notebook {path}")
+        raise InputError(f"no notebook {path}", f"没有 notebook {path}")
     try:
         return nbformat.read(path, as_version=4)
     except OSError as error:
-        raise InputError(f"{path.name} cannot be read: {error.strerror}") from error
+        raise InputError(
+            f"{path.name} cannot be read: {error.strerror}", f"{path.name} 无法读取：{error.strerror}"
+        ) from error
     except (nbformat.ValidationError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-        raise InputError(f"{path.name} is no notebook: {' '.join(str(error).split())[:200]}") from error
+        raise InputError(
+            f"{path.name} is no notebook: {' '.join(str(error).split())[:200]}",
+            f"{path.name} 不是 notebook：{' '.join(str(error).split())[:200]}",
+        ) from error
 
 
 def declared(path: Path) -> dict[str, Declared]:
@@ -74,11 +79,17 @@ def _declared(notebook: Any, name: str) -> dict[str, Declared]:
         return {}
     language = _language(notebook)
     if language != "python":
-        raise InputError(f"{name}: the parameters of a notebook in {language} cannot be checked, only Python's")
+        raise InputError(
+            f"{name}: the parameters of a notebook in {language} cannot be checked, only Python's",
+            f"{name}：{language} 的 notebook 无法检查参数，只有 Python 的可以",
+        )
     try:
         tree = ast.parse(cell.source)
     except SyntaxError as error:
-        raise InputError(f"{name}: its parameters cell, line {error.lineno}: {error.msg}") from error
+        raise InputError(
+            f"{name}: its parameters cell, line {error.lineno}: {error.msg}",
+            f"{name}：parameters 单元格第 {error.lineno} 行：{error.msg}",
+        ) from error
     notes = _comments(cell.source)
     found = {}
     for node in tree.body:
@@ -120,10 +131,16 @@ def checked(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     """The given values in the types that the notebook declares; a wrong name or value raises InputError."""
     known = declared(path)
     if values and not known:
-        raise InputError(f"{path.name} has no cell tagged `parameters`, so that it takes none")
+        raise InputError(
+            f"{path.name} has no cell tagged `parameters`, so that it takes none",
+            f"{path.name} 没有带 `parameters` 标签的单元格，因此不接受参数",
+        )
     for name in values:
         if name not in known:
-            raise InputError(f"{path.name}: no parameter {name!r}{did_you_mean(name, known)}")
+            raise InputError(
+                f"{path.name}: no parameter {name!r}{did_you_mean(name, known)}",
+                f"{path.name}：没有参数 {name!r}{did_you_mean(name, known, 'zh')}",
+            )
     return {name: _value(known[name], value) for name, value in values.items()}
 
 
@@ -139,11 +156,16 @@ def _value(parameter: Declared, given: Any) -> Any:
         with suppress(OverflowError):
             read = float(read)
     if parameter.kind and type(read) is not SIMPLE[parameter.kind]:
-        raise InputError(f"{parameter.name}: {given!r} is no {parameter.kind}, as its default {parameter.default!r} is")
+        raise InputError(
+            f"{parameter.name}: {given!r} is no {parameter.kind}, as its default {parameter.default!r} is",
+            f"{parameter.name}：{given!r} 不是 {parameter.kind}，而默认值 {parameter.default!r} 是",
+        )
     if not _survives_json(read):
         raise InputError(
             f"{parameter.name}: {given!r} cannot be kept in run.json, which holds finite numbers, texts, True, False, "
-            "None, lists, and dictionaries whose keys are texts"
+            "None, lists, and dictionaries whose keys are texts",
+            f"{parameter.name}：{given!r} 无法保存在 run.json 中；那里只能有有限的数、文本、True、False、None、"
+            "列表，以及键为文本的字典",
         )
     return read
 
@@ -186,7 +208,10 @@ def kernel_name(notebook: Any, source: str) -> str:
         return ""
     known = KernelSpecManager().find_kernel_specs()
     if wanted not in known:
-        raise InputError(f"{source}: its kernel {wanted!r} is not installed{did_you_mean(wanted, known)}")
+        raise InputError(
+            f"{source}: its kernel {wanted!r} is not installed{did_you_mean(wanted, known)}",
+            f"{source}：它的内核 {wanted!r} 没有安装{did_you_mean(wanted, known, 'zh')}",
+        )
     return str(wanted)
 
 
@@ -226,12 +251,15 @@ def execute(run: Run) -> Run:
                 if writer.stop_asked():
                     writer.end("stopped", "as asked")
                     return run
-                raise InputError(f"cell {error.exec_count}: {error.ename}: {error.evalue}") from error
+                raise InputError(
+                    f"cell {error.exec_count}: {error.ename}: {error.evalue}",
+                    f"单元格 {error.exec_count}：{error.ename}：{error.evalue}",
+                ) from error
             except RuntimeError as error:  # nbclient's dead kernel
                 if writer.stop_asked():
                     writer.end("stopped", "as asked; its kernel had to be killed")
                     return run
-                raise InputError(f"the kernel: {error}") from error
+                raise InputError(f"the kernel: {error}", f"内核：{error}") from error
         writer.end("completed")
     return run
 

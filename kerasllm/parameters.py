@@ -24,6 +24,25 @@ GROUPS = {  # in the order of every form and help page
 }
 Kind = Literal["", "file", "preset", "column", "columns"]
 
+# pydantic's kinds of mistakes -> the user's words.
+REASONS = {
+    "greater_than": ("must be greater than {gt:g}", "必须大于 {gt:g}"),
+    "greater_than_equal": ("must be {ge:g} or more", "必须大于或等于 {ge:g}"),
+    "less_than": ("must be less than {lt:g}", "必须小于 {lt:g}"),
+    "less_than_equal": ("must be {le:g} or less", "必须小于或等于 {le:g}"),
+    "int_type": ("must be a whole number", "必须是整数"),
+    "int_parsing": ("must be a whole number", "必须是整数"),
+    "int_from_float": ("must be a whole number", "必须是整数"),
+    "int_parsing_size": ("is too large", "过大"),
+    "float_type": ("must be a number", "必须是数字"),
+    "float_parsing": ("must be a number", "必须是数字"),
+    "finite_number": ("must be a finite number", "必须是有限的数"),
+    "bool_type": ("must be true or false", "必须是 true 或 false"),
+    "bool_parsing": ("must be true or false", "必须是 true 或 false"),
+    "string_type": ("must be text", "必须是文本"),
+    "literal_error": ("must be one of {expected}", "必须是其中之一：{expected}"),
+}
+
 
 def parameter(
     default: Any,
@@ -123,14 +142,29 @@ def check_drawable(recipe: type[BaseModel]) -> None:
             raise TypeError(f"{where}: a parameter needs a default")
 
 
-def one_line(error: ValidationError, known: Iterable[str]) -> str:
+def one_line(error: ValidationError, known: Iterable[str], language: str = "en") -> str:
     """pydantic's report as one line in the user's words."""
+    chinese = language == "zh"
     lines = []
     for part in error.errors(include_url=False):
         name = ".".join(str(place) for place in part["loc"])
         if part["type"] == "extra_forbidden":
-            lines.append(f"no parameter {name!r}{did_you_mean(name, known)}")
+            lines.append(f"{'没有参数' if chinese else 'no parameter'} {name!r}{did_you_mean(name, known, language)}")
             continue
-        reason = part["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        lines.append(f"{name}: {part['input']!r} {reason}" if name else reason)
-    return "; ".join(lines)
+        words = reason(part)[1] if chinese else part["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        lines.append(f"{name}{'：' if chinese else ': '}{part['input']!r} {words}" if name else words)
+    return ("；" if chinese else "; ").join(lines)
+
+
+def reason(part: Any) -> tuple[str, str]:
+    """Why a value is refused, one part of pydantic's report, in English and Chinese."""
+    context = part.get("ctx", {})
+    if part["type"] in ("int_parsing", "float_parsing") and not str(part["input"]).strip():
+        return "is needed", "不能为空"
+    if part["type"] in REASONS:
+        english, chinese = REASONS[part["type"]]
+        return english.format(**context), chinese.format(**context).replace(" or ", " 或 ")
+    if isinstance(error := context.get("error"), InputError):
+        return str(error), error.zh
+    words = part["msg"].removeprefix("Value error, ")  # a stranger's recipe may raise a plain ValueError
+    return words, words

@@ -162,7 +162,8 @@ class Recipe(BaseModel, ABC):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise InputError(one_line(error, type(self).model_fields)) from None
+            known = type(self).model_fields
+            raise InputError(one_line(error, known), one_line(error, known, "zh")) from None
 
     @field_validator("data", "validation", "test", mode="before")
     @classmethod
@@ -205,7 +206,8 @@ class Recipe(BaseModel, ABC):
         """Raise InputError for parameters that this data, or a preset, has no room for: quickly, and without Keras."""
         if self.early_stopping and not data.validation:
             raise InputError(
-                "early_stopping needs validation rows to look at, and none were held out (see the data card)"
+                "early_stopping needs validation rows to look at, and none were held out (see the data card)",
+                "early_stopping 要看验证数据，而这里没有留出（见数据卡）",
             )
 
     @abstractmethod
@@ -283,7 +285,10 @@ class Recipe(BaseModel, ABC):
 
     def generate(self, run: Run, prompt: str, **options: Any) -> Iterator[str]:
         """Write on after a prompt, piece by piece; language models can."""
-        raise InputError(f"{self.name()} answers rows and writes no text; lstm_text does")
+        raise InputError(
+            f"{self.name()} answers rows and writes no text; lstm_text does",
+            f"{self.name()} 只回答各行，不写文本；写文本请用 lstm_text",
+        )
 
     @abstractmethod
     def score(self, truth: Sequence[Any], outputs: np.ndarray, decoder: Decoder) -> dict[str, Any]:
@@ -347,7 +352,8 @@ class Recipe(BaseModel, ABC):
         from kerasllm.data.files import folder_fingerprint
 
         if source is None and not self.data:
-            raise InputError(f"data: name a {type(self).model_fields['data'].description}")
+            field = type(self).model_fields["data"]
+            raise InputError(f"data: name a {field.description}", f"data：不能为空；应为 {drawing(field)['zh']}")
         given = self.files() if source is None else {n: f for n, f in self.files().items() if n != "data"}
         presets = self.named("preset")
         return {

@@ -46,20 +46,25 @@ def replayed(run: Run) -> dict[str, str]:
     """The data's fingerprints, once it is sure that going on means the same data on the same backend."""
     if not run.asked["replayable"]:
         raise InputError(
-            f"{run.name} was trained on data or callbacks given in Python, which no file can replay; train again"
+            f"{run.name} was trained on data or callbacks given in Python, which no file can replay; train again",
+            f"{run.name} 用 Python 中给出的数据或 callbacks 训练，没有文件可以重放；请重新训练",
         )
     fingerprints = run.recipe.fingerprints()
     before = run.sessions[0] if run.sessions else None
     if before:
         for name, value in fingerprints.items():
             if before["data"].get(name) != value:
-                raise InputError(f"{run.recipe.files()[name]} has changed since {run.name} began; start a new run")
+                raise InputError(
+                    f"{run.recipe.files()[name]} has changed since {run.name} began; start a new run",
+                    f"{run.recipe.files()[name]} 在 {run.name} 开始之后有改动；请开始新的运行",
+                )
         from kerasllm.training import devices
 
         backend = devices.backend()
         if before["backend"] != backend:
             raise InputError(
-                f"{run.name} began on {before['backend']}, this is {backend}; set KERAS_BACKEND={before['backend']}"
+                f"{run.name} began on {before['backend']}, this is {backend}; set KERAS_BACKEND={before['backend']}",
+                f"{run.name} 开始时用 {before['backend']}，现在是 {backend}；请设 KERAS_BACKEND={before['backend']}",
             )
     return fingerprints
 

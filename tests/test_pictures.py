@@ -183,7 +183,10 @@ def test_new_pictures_that_cannot_be_read_are_told_with_their_reasons(animals: P
     rows = labelled(str(animals), data.encoder, data.decoder)  # type: ignore[arg-type]
     assert (len(rows), rows.unreadable) == (50, ["cats/empty.png: empty"])
     paths = [str(path) for path in sorted(animals.rglob("*.png"))]
-    assert reasons(paths, data.encoder) == {str(animals / "cats" / "empty.png"): "empty"}  # type: ignore[arg-type]
+    found = reasons(paths, data.encoder)  # type: ignore[arg-type]
+    assert {path: (str(why), why.zh) for path, why in found.items()} == {
+        str(animals / "cats" / "empty.png"): ("empty", "是空的")
+    }
 
 
 def refused(folder: Path) -> str:

@@ -5,19 +5,20 @@ Only Keras can tell, whose import costs seconds and memory, which the batch's ow
 
 from __future__ import annotations
 
+import json
 import sys
 
 from kerasllm.errors import InputError
 
 
 def main(device: str) -> int:
-    """Print what is wrong with it, in one line."""
+    """Print what is wrong with it: in English and Chinese, as one line of JSON."""
     try:
         from kerasllm.training import devices
 
         devices.used(device)
     except InputError as error:
-        print(error)
+        print(json.dumps([str(error), error.zh]))
         return 1
     return 0
 

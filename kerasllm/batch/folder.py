@@ -64,13 +64,19 @@ class Batch:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            raise InputError(f"the batch {self.name} is being run already; watch its runs, or wait") from None
+            raise InputError(
+                f"the batch {self.name} is being run already; watch its runs, or wait",
+                f"批次 {self.name} 已在运行；请观看它的各次运行，或等待",
+            ) from None
         try:
             for other in self.path.glob(".worker-*"):
                 try:
                     filelock.FileLock(other).acquire(timeout=PATIENCE).lock.release()
                 except filelock.Timeout:
-                    raise InputError(f"a process of an earlier command still works in {self.path}") from None
+                    raise InputError(
+                        f"a process of an earlier command still works in {self.path}",
+                        f"先前命令的一个进程仍在 {self.path} 中工作",
+                    ) from None
             yield
         finally:
             lock.release()
@@ -83,13 +89,18 @@ def open_batch(source: Source, points: Sequence[Point], seeds: int, folder: str 
     """
     values = source.check(seeded(points, seeds))
     if Path(name).name != name or name.startswith("."):
-        raise InputError(f"a batch's name is one folder's name, not {name!r}")
+        raise InputError(
+            f"a batch's name is one folder's name, not {name!r}", f"批次的名称是单个文件夹的名称，不能是 {name!r}"
+        )
     content = json.dumps([source.name, values, source.data], sort_keys=True, default=str)
     identity = hashlib.sha256(content.encode()).hexdigest()
     batch = Batch(runs_folder(folder) / "batches" / (name or f"{source.stem}-{identity[:8]}"))
     found = files.read_json(batch.path / "batch.json")
     if found and found["identity"] != identity:
-        raise InputError(f"{batch.path} is a batch of other points or data; choose another --name")
+        raise InputError(
+            f"{batch.path} is a batch of other points or data; choose another --name",
+            f"{batch.path} 是另一批次，参数或数据不同；请另选 --name",
+        )
     if not found:
         batch.__dict__["asked"] = {
             "format": FORMAT,
@@ -112,9 +123,15 @@ def reserve_runs(batch: Batch, source: Source) -> None:
     made = [(run.path / "run.json").exists() for run in batch.runs]
     for run, values, is_run in zip(batch.runs, batch.points, made, strict=True):
         if is_run and run.asked["parameters"] != values:
-            raise InputError(f"{run.path} is another run; choose another --name for the batch")
+            raise InputError(
+                f"{run.path} is another run; choose another --name for the batch",
+                f"{run.path} 是另一次运行；请为批次另选 --name",
+            )
         if not is_run and run.path.exists() and not _is_half_made(run.path):
-            raise InputError(f"{run.path} is another folder; choose another --name for the batch")
+            raise InputError(
+                f"{run.path} is another folder; choose another --name for the batch",
+                f"{run.path} 是另一个文件夹；请为批次另选 --name",
+            )
     for run, values, is_run in zip(batch.runs, batch.points, made, strict=True):
         if is_run:
             continue

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 import math
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,11 @@ MOST = 10_000  # points in a batch: more is a slip of the keyboard
 
 @dataclass(frozen=True)
 class Point:
-    """One set of words for parameters, and the place they come from, for errors."""
+    """One set of words for parameters, and the place they come from, for errors in English and Chinese."""
 
     words: dict[str, str]
     place: str = ""
+    zh: str = ""
 
 
 def from_grid(grid: Sequence[str], fixed: Mapping[str, str]) -> list[Point]:
@@ -39,15 +41,15 @@ def from_grid(grid: Sequence[str], fixed: Mapping[str, str]) -> list[Point]:
     for word in grid:
         name, found, values = word.partition("=")
         if not found or not name:
-            raise InputError(f"--grid {word}: write NAME=VALUE,VALUE")
+            raise InputError(f"--grid {word}: write NAME=VALUE,VALUE", f"--grid {word}：请写作 名称=值,值")
         if name in axes or name in fixed:
-            raise InputError(f"{name} is given twice")
+            raise InputError(f"{name} is given twice", f"{name} 给出了两次")
         try:
             axes[name] = next(csv.reader([values]))
         except csv.Error as error:
-            raise InputError(f"--grid {name}: {error}") from error
+            raise InputError(f"--grid {name}: {error}", f"--grid {name}：{error}") from error
         if not axes[name]:
-            raise InputError(f'--grid {word}: it has no value; "" is an empty one')
+            raise InputError(f'--grid {word}: it has no value; "" is an empty one', f'--grid {word}：没有值；"" 是空值')
     _check_count(math.prod(map(len, axes.values())))
     return [Point({**fixed, **dict(zip(axes, values, strict=True))}) for values in itertools.product(*axes.values())]
 
@@ -58,7 +60,10 @@ def from_table(path: str, fixed: Mapping[str, str]) -> list[Point]:
     _check_count(len(table))
     for name in table.columns:
         if name in fixed:
-            raise InputError(f"{name} is given twice: by -p and as a column of {table.source}")
+            raise InputError(
+                f"{name} is given twice: by -p and as a column of {table.source}",
+                f"{name} 给出了两次：用 -p，又作为 {table.source} 的一列",
+            )
     return [
         Point(
             {
@@ -66,6 +71,7 @@ def from_table(path: str, fixed: Mapping[str, str]) -> list[Point]:
                 **{name: str(cells[row]) for name, cells in table.columns.items() if cells[row] not in ("", None)},
             },
             table.place(row),
+            table.place(row, language="zh"),
         )
         for row in range(len(table))
     ]
@@ -74,7 +80,7 @@ def from_table(path: str, fixed: Mapping[str, str]) -> list[Point]:
 def seeded(points: Sequence[Point], seeds: int) -> list[Point]:
     """Each point for `seeds` seeds: its own, or 0, and those that follow it."""
     if seeds < 1:
-        raise InputError(f"--seeds {seeds}: 1 or more")
+        raise InputError(f"--seeds {seeds}: 1 or more", f"--seeds {seeds}：至少为 1")
     _check_count(len(points) * seeds)
     found = []
     for point in points:
@@ -85,15 +91,18 @@ def seeded(points: Sequence[Point], seeds: int) -> list[Point]:
         try:
             first = int(word)
         except ValueError:
-            raise InputError(f"{point.place}: seed {word!r} is no whole number".removeprefix(": ")) from None
-        found += [Point({**point.words, "seed": str(seed)}, point.place) for seed in range(first, first + seeds)]
+            raise InputError(
+                f"{point.place}: seed {word!r} is no whole number".removeprefix(": "),
+                f"{point.zh}：seed {word!r} 不是整数".removeprefix("："),
+            ) from None
+        found += [replace(point, words={**point.words, "seed": str(seed)}) for seed in range(first, first + seeds)]
     return found
 
 
 def _check_count(count: int) -> None:
     """Refuse too many points before they fill the memory."""
     if count > MOST:
-        raise InputError(f"{count} points are too many; {MOST} at most")
+        raise InputError(f"{count} points are too many; {MOST} at most", f"{count} 组参数太多；最多 {MOST} 组")
 
 
 class Source:
@@ -123,7 +132,8 @@ class Source:
             twin = places.setdefault(repr(sorted(values.items())), number)
             if twin != number:
                 raise InputError(
-                    f"{point.place or f'point {number}'}: the same parameters as point {twin}: {point.words}"
+                    f"{point.place or f'point {number}'}: the same parameters as point {twin}: {point.words}",
+                    f"{point.zh or f'第 {number} 组参数'}：与第 {twin} 组参数相同：{point.words}",
                 )
             found.append(values)
         _check_devices(itertools.chain(*alike.values()))
@@ -134,7 +144,10 @@ class Source:
     def _values(self, words: Mapping[str, str]) -> tuple[dict[str, Any], Recipe | None]:
         for name in words:
             if name not in self.parameters:
-                raise InputError(f"no parameter {name!r}{did_you_mean(name, self.parameters)}")
+                raise InputError(
+                    f"no parameter {name!r}{did_you_mean(name, self.parameters)}",
+                    f"没有参数 {name!r}{did_you_mean(name, self.parameters, 'zh')}",
+                )
         notebook = self._notebook
         if not self._recipe:
             assert notebook
@@ -184,10 +197,13 @@ def _told(point: Point) -> Iterator[None]:
     except InputError as error:
         if not point.place:
             raise
-        named = str(error).split(":", 1)[0]
-        column = f", column {named!r}" if named in point.words else ""
-        text = str(error).split(": ", 1)[1] if column else str(error)
-        raise InputError(f"{point.place}{column}: {text}") from error
+        name = str(error).split(":", 1)[0]
+        if name not in point.words:
+            raise InputError(f"{point.place}: {error}", f"{point.zh}：{error.zh}") from error
+        raise InputError(
+            f"{point.place}, column {name!r}: {str(error).removeprefix(f'{name}: ')}",
+            f"{point.zh}，列 {name!r}：{error.zh.removeprefix(f'{name}：')}",
+        ) from error
 
 
 @contextmanager
@@ -196,9 +212,11 @@ def _named(recipe: Recipe) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        text, files = str(error), sorted(recipe.files().items(), key=lambda pair: -len(pair[1]))
-        name = next((name for name, file in files if file in text), "")
-        raise InputError(f"{name}: {text}" if name and not text.startswith(f"{name}:") else text) from error
+        files = sorted(recipe.files().items(), key=lambda pair: -len(pair[1]))
+        name = next((name for name, file in files if file in str(error)), "")
+        if not name or str(error).startswith(f"{name}:"):
+            raise
+        raise InputError(f"{name}: {error}", f"{name}：{error.zh}") from error
 
 
 def _check_devices(points: Iterable[tuple[Point, Recipe]]) -> None:
@@ -213,4 +231,5 @@ def _check_devices(points: Iterable[tuple[Point, Recipe]]) -> None:
         done = subprocess.run(asked, text=True, capture_output=True)
         with _told(point):
             if done.returncode:
-                raise InputError((done.stdout or done.stderr).strip().splitlines()[-1])
+                last = (done.stdout or done.stderr).strip().splitlines()[-1]
+                raise InputError(*(json.loads(last) if done.stdout else (last, last)))

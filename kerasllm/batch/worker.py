@@ -25,6 +25,7 @@ from kerasllm.forked_kernel import Kernels
 from kerasllm.notebook_run import execute
 from kerasllm.run import Run
 from kerasllm.run.folder import ENDED
+from kerasllm.spoken import language
 
 GRACE = 20.0  # seconds a run may take to stop, when the batch's process is gone
 # The machine's doing, not the run's: worth a second try (papermill issue 511).
@@ -73,8 +74,10 @@ def _work(run: Run, kernels: Kernels) -> dict[str, Any]:
             execute(run, kernels)
         else:
             run.resume()
-    except (InputError, KeyboardInterrupt) as fault:
-        error = str(fault) or "interrupted"
+    except InputError as fault:
+        error = fault.zh if language() == "zh" else str(fault)
+    except KeyboardInterrupt:
+        error = "interrupted"
     except Exception as fault:  # the outermost edge of this process
         traceback.print_exc()
         error = f"{type(fault).__name__}: {fault}"

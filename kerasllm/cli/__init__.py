@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from cyclopts import App, CycloptsError, Group, UnusedCliTokensError
 
@@ -23,6 +23,9 @@ from kerasllm.errors import InputError
 from kerasllm.run import Run, open_run, runs_folder
 from kerasllm.run import runs as list_runs
 from kerasllm.run.watch import draw
+
+if TYPE_CHECKING:
+    from kerasllm.encoders.pictures import UnreadableError
 
 # The disk's or the folder's doing, not a fault of ours.
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -64,9 +67,14 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except UnusedCliTokensError as error:
         unused = " ".join(error.unused_tokens or [])
-        _complain(f"{unused!r} has no place here; parameters are given by name, such as --data FILE")
-    except (InputError, CycloptsError) as error:
-        _complain(str(error))
+        _complain(
+            f"{unused!r} has no place here; parameters are given by name, such as --data FILE",
+            f"此处不能写 {unused!r}；参数要带名称，如 --data FILE",
+        )
+    except InputError as error:
+        _complain(str(error), error.zh)
+    except CycloptsError as error:  # a library's words
+        _complain(str(error), str(error))
     except KeyboardInterrupt:
         sys.exit(STOPPED)
     except BrokenPipeError:  # `kerasllm runs | head`
@@ -76,12 +84,15 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if error.errno not in UNWRITABLE:
             raise
         where = f" {error.filename}" if error.filename else ""
-        _complain(f"cannot write{where}: {error.strerror}; make room, or choose another folder with --runs")
+        _complain(
+            f"cannot write{where}: {error.strerror}; make room, or choose another folder with --runs",
+            f"无法写入{where}：{error.strerror}；请腾出空间，或用 --runs 另选文件夹",
+        )
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _complain(line: str) -> NoReturn:
-    print(f"kerasllm: {' '.join(line.split())}", file=sys.stderr)
+def _complain(line: str, zh: str) -> NoReturn:
+    print(f"kerasllm: {' '.join(said(line, zh).split())}", file=sys.stderr)
     sys.exit(2)
 
 
@@ -141,13 +152,13 @@ def predict(
     """
     found = open_run(run, runs)
     if bool(rows) == bool(file):
-        raise InputError("predict: give rows or --file, one of both")
+        raise InputError("predict: give rows or --file, one of both", "predict：请给出行或 --file，二者之一")
     left_out: dict[str, Any] = {}
     if file and Path(file).is_dir():
         answers, reasons = _predict_folder(found, Path(file))
         for path, reason in reasons.items():
-            print(f"{path}: {reason}", file=sys.stderr)
-        left_out = {"unreadable": [{"picture": path, "reason": reason} for path, reason in reasons.items()]}
+            print(said(f"{path}: {reason}", f"{path}：{reason.zh}"), file=sys.stderr)
+        left_out = {"unreadable": [{"picture": path, "reason": str(reason)} for path, reason in reasons.items()]}
     elif file:
         from kerasllm.data.files import read
 
@@ -159,7 +170,7 @@ def predict(
     finish(json, {"rows": answers, **left_out})
 
 
-def _predict_folder(run: Run, folder: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
+def _predict_folder(run: Run, folder: Path) -> tuple[list[dict[str, Any]], dict[str, UnreadableError]]:
     """The answers for a folder's pictures, and the reasons of those that cannot be read, by path."""
     from kerasllm import encoders
     from kerasllm.data.card import Notes
@@ -169,7 +180,8 @@ def _predict_folder(run: Run, folder: Path) -> tuple[list[dict[str, Any]], dict[
     encoder, _ = encoders.load(run.path)
     if not isinstance(encoder, encoders.PictureEncoder):
         raise InputError(
-            f"{folder} is a folder, and {run.name} answers no pictures; --file names a CSV or Parquet file"
+            f"{folder} is a folder, and {run.name} answers no pictures; --file names a CSV or Parquet file",
+            f"{folder} 是文件夹，而 {run.name} 不回答图片；--file 应为 CSV 或 Parquet 文件",
         )
     paths = [str(path) for path, _ in walk(folder, Notes())]
     bad = reasons(paths, encoder)

@@ -54,9 +54,9 @@ def batch(
     from kerasllm.batch.workers import Workers
 
     if grid and table:
-        raise InputError("give --grid or --table, one of both")
+        raise InputError("give --grid or --table, one of both", "请给出 --grid 或 --table，二者之一")
     if workers < 1:
-        raise InputError(f"--workers {workers}: 1 or more")
+        raise InputError(f"--workers {workers}: 1 or more", f"--workers {workers}：至少为 1")
     fixed = pairs(p)
     points = batch.from_table(table, fixed) if table else batch.from_grid(grid or [], fixed)
     found = batch.Source(source)

@@ -53,6 +53,6 @@ def pairs(given: list[tuple[str, str]] | None) -> dict[str, str]:
     values: dict[str, str] = {}
     for key, value in given or []:
         if key in values:
-            raise InputError(f"{key} is given twice")
+            raise InputError(f"{key} is given twice", f"{key} 给出了两次")
         values[key] = value
     return values

@@ -18,13 +18,16 @@ BLOCK = 1 << 20  # bytes decoded at a time
 ENOUGH = 24  # bytes of good UTF-8 beyond ASCII; after them a bad byte is damage, not another encoding
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 NO_TEXT = {
-    b"PK\x03\x04": "an Excel workbook or a zip file; save the sheet as CSV",
-    b"\xd0\xcf\x11\xe0": "an Excel workbook; save the sheet as CSV",
-    b"\x1f\x8b": "compressed; let its name end in .gz",
-    b"PAR1": "a Parquet file; let its name end in .parquet",
-    b"\x89PNG": "a picture, not a table",
-    b"\xff\xd8\xff": "a picture, not a table",
-    b"%PDF": "a PDF document, not a table",
+    b"PK\x03\x04": (
+        "an Excel workbook or a zip file; save the sheet as CSV",
+        "是 Excel 或 zip 文件；请把工作表另存为 CSV",
+    ),
+    b"\xd0\xcf\x11\xe0": ("an Excel workbook; save the sheet as CSV", "是 Excel 文件；请把工作表另存为 CSV"),
+    b"\x1f\x8b": ("compressed; let its name end in .gz", "是压缩文件；名称须以 .gz 结尾"),
+    b"PAR1": ("a Parquet file; let its name end in .parquet", "是 Parquet 文件；名称须以 .parquet 结尾"),
+    b"\x89PNG": ("a picture, not a table", "是图片，不是表格"),
+    b"\xff\xd8\xff": ("a picture, not a table", "是图片，不是表格"),
+    b"%PDF": ("a PDF document, not a table", "是 PDF 文档，不是表格"),
 }
 HIGH = bytes(range(0x80, 0x100))
 ALONE = re.compile(rb"(?<![\x80-\xff])[\x80-\xff](?![\x80-\xff])")
@@ -40,13 +43,13 @@ def encoding_of(open_bytes: Opener, name: str) -> str:
     with open_bytes() as file:
         start = file.read(SNIFFED)
     if not start:
-        raise InputError(f"{name} is empty")
+        raise InputError(f"{name} is empty", f"{name} 是空的")
     for mark, encoding in MARKS.items():
         if start.startswith(mark):
             return encoding
-    for mark, kind in NO_TEXT.items():
+    for mark, (kind, zh) in NO_TEXT.items():
         if start.startswith(mark):
-            raise InputError(f"{name} is {kind}")
+            raise InputError(f"{name} is {kind}", f"{name}：{zh}")
     if b"\0" in start:
         for encoding in ("utf-16-le", "utf-16-be"):
             if _reads_as(start, encoding):
@@ -62,7 +65,10 @@ def encoding_of(open_bytes: Opener, name: str) -> str:
         if not other:
             return "gb18030"
         line = max(line, other)
-    raise InputError(f"{name}, line {line}: neither UTF-8, UTF-16 nor GB18030; save the file as UTF-8")
+    raise InputError(
+        f"{name}, line {line}: neither UTF-8, UTF-16 nor GB18030; save the file as UTF-8",
+        f"{name} 第 {line} 行：不是 UTF-8、UTF-16 或 GB18030；请把文件另存为 UTF-8",
+    )
 
 
 def _reads_as(start: bytes, encoding: str) -> bool:

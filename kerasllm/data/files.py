@@ -49,12 +49,19 @@ class Table:
     def column(self, name: str, parameter: str = "") -> list[Any]:
         """The cells of one column; an unknown name raises InputError with the nearest one, and what to set."""
         if name not in self.columns:
-            cure = f" (the parameter {parameter!r} names it)" if parameter else ""
-            raise InputError(f"{self.source}: no column {name!r}{did_you_mean(name, self.columns)}{cure}")
+            cure = zh = ""
+            if parameter:
+                cure, zh = f" (the parameter {parameter!r} names it)", f"（由参数 {parameter!r} 指定）"
+            raise InputError(
+                f"{self.source}: no column {name!r}{did_you_mean(name, self.columns)}{cure}",
+                f"{self.source}：没有 {name!r} 这一列{did_you_mean(name, self.columns, 'zh')}{zh}",
+            )
         return self.columns[name]
 
-    def place(self, row: int, column: str = "") -> str:
+    def place(self, row: int, column: str = "", language: str = "en") -> str:
         """Where a cell stands, for an error: `reviews.csv, line 7, column 'stars'`."""
+        if language == "zh":
+            return f"{self.source} 第 {self.lines[row]} 行" + (f"，列 {column!r}" if column else "")
         name = f", column {column!r}" if column else ""
         return f"{self.source}, {self.unit} {self.lines[row]}{name}"
 
@@ -73,9 +80,9 @@ def read(source: Any) -> Table:
         return _table(sample(source.removeprefix("sample:")), source)
     table = _from_path(Path(source)) if isinstance(source, (str, Path)) else _from_memory(source)
     if not table.columns:
-        raise InputError(f"{table.source}: no columns")
+        raise InputError(f"{table.source}: no columns", f"{table.source}：没有列")
     if not len(table):
-        raise InputError(f"{table.source}: no rows")
+        raise InputError(f"{table.source}: no rows", f"{table.source}：没有行")
     return table
 
 
@@ -145,9 +152,11 @@ def _opened(path: Path, *, unzip: bool = False) -> Iterator[IO[bytes]]:
         with gzip.open(path, "rb") if unzip else path.open("rb") as file:
             yield cast(IO[bytes], file)
     except PermissionError:
-        raise InputError(f"{path} may not be read; is it open in another program?") from None
+        raise InputError(
+            f"{path} may not be read; is it open in another program?", f"无法读取 {path}；是否已在别的程序中打开？"
+        ) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{path.name}: no readable gzip file: {error}") from error
+        raise InputError(f"{path.name}: no readable gzip file: {error}", f"{path.name}：无法解压：{error}") from error
 
 
 def _from_path(path: Path) -> Table:
@@ -160,7 +169,10 @@ def _from_path(path: Path) -> Table:
     try:
         frame = pd.read_parquet(path)
     except (pyarrow.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path.name}: no readable Parquet file: {str(error).splitlines()[0]}") from error
+        raise InputError(
+            f"{path.name}: no readable Parquet file: {str(error).splitlines()[0]}",
+            f"{path.name}：不是可读的 Parquet 文件：{str(error).splitlines()[0]}",
+        ) from error
     return _from_frame(frame, path.name, {"encoding": "parquet"})
 
 
@@ -172,7 +184,7 @@ def _csv(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]], dict[s
     rows = _rows(reader, path.name)
     line, header = next(rows, (0, []))
     if not header:
-        raise InputError(f"{path.name} is empty")
+        raise InputError(f"{path.name} is empty", f"{path.name} 是空的")
     names = [name.strip() or f"column {number}" for number, name in enumerate(header, 1)]
     _check_names(names, f"{path.name}, line {line}")
     return names, rows, {"encoding": encoding, "delimiter": delimiter}
@@ -187,7 +199,8 @@ def _from_csv(path: Path) -> Table:
         if len(row) != len(names):
             raise InputError(
                 f"{path.name}, line {line}: {len(row)} cells where the header has {len(names)}; "
-                "put cells that hold the delimiter in quotes"
+                "put cells that hold the delimiter in quotes",
+                f"{path.name} 第 {line} 行：有 {len(row)} 个单元格，而表头有 {len(names)} 个；含分隔符的单元格请加引号",
             )
         starts.append(line)
         for column, known, cell in zip(cells, seen, row, strict=True):
@@ -195,7 +208,7 @@ def _from_csv(path: Path) -> Table:
                 known[cell] = cell
             column.append(known.get(cell, cell))
     if not starts:
-        raise InputError(f"{path.name} has a header and no rows")
+        raise InputError(f"{path.name} has a header and no rows", f"{path.name} 只有表头，没有行")
     return Table(dict(zip(names, cells, strict=True)), starts, path.name, found, "line")
 
 
@@ -216,11 +229,15 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
         try:
             for number, line in enumerate(text, 1):
                 if "\0" in line:
-                    raise InputError(f"{path.name}, line {number}: a NUL byte; the file is damaged or no text")
+                    raise InputError(
+                        f"{path.name}, line {number}: a NUL byte; the file is damaged or no text",
+                        f"{path.name} 第 {number} 行：有 NUL 字节；文件已损坏，或不是文本",
+                    )
                 yield line
         except UnicodeDecodeError:
             raise InputError(
-                f"{path.name}, after line {number}: not {encoding} as the file's mark says; save it as UTF-8"
+                f"{path.name}, after line {number}: not {encoding} as the file's mark says; save it as UTF-8",
+                f"{path.name} 第 {number} 行之后：不是文件标记所说的 {encoding}；请另存为 UTF-8",
             ) from None
 
 
@@ -235,7 +252,8 @@ def _rows(reader: Any, source: str) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as error:
             raise InputError(
-                f"{source}, line {line}: {error}; a quote is not closed, or stands inside a cell"
+                f"{source}, line {line}: {error}; a quote is not closed, or stands inside a cell",
+                f"{source} 第 {line} 行：{error}；引号没有闭合，或位于单元格中间",
             ) from error
         finally:
             csv.field_size_limit(limit)
@@ -251,12 +269,16 @@ def _from_memory(source: Any) -> Table:
     if isinstance(source, Sequence) and source and all(isinstance(row, Mapping) for row in source):
         for number, row in enumerate(source, 1):
             if row.keys() != source[0].keys():
-                raise InputError(f"the data, row {number}: its columns differ from the first row's")
+                raise InputError(
+                    f"the data, row {number}: its columns differ from the first row's",
+                    f"数据第 {number} 行：各列与第一行不同",
+                )
         return _from_columns([(name, [row[name] for row in source]) for name in source[0]], "the data")
     if isinstance(source, tuple) and len(source) == 2:
         return _from_arrays(*source)
     raise InputError(
-        f"data must be a file, sample:NAME, DataFrame, columns, rows or (X, y), not {type(source).__name__}"
+        f"data must be a file, sample:NAME, DataFrame, columns, rows or (X, y), not {type(source).__name__}",
+        f"data 须为文件、sample:名称、DataFrame、各列、各行或 (X, y)，而不是 {type(source).__name__}",
     )
 
 
@@ -281,7 +303,10 @@ def _from_arrays(features: Any, target: Any) -> Table:
     rows = [list(row) if hasattr(row, "__len__") else [row] for row in rows]
     width = len(rows[0]) if rows else 0
     if len(rows) != len(target) or any(len(row) != width for row in rows):
-        raise InputError(f"X has {len(rows)} rows of {width} columns and y has {len(target)} values")
+        raise InputError(
+            f"X has {len(rows)} rows of {width} columns and y has {len(target)} values",
+            f"X 有 {len(rows)} 行、每行 {width} 列，而 y 有 {len(target)} 个值",
+        )
     names = ["x"] if width == 1 else [f"x{number}" for number in range(1, width + 1)]
     columns = [(name, [row[place] for row in rows]) for place, name in enumerate(names)]
     return _from_columns([*columns, ("y", target)], "(X, y)")
@@ -293,12 +318,16 @@ def _from_columns(named: Sequence[tuple[Any, Any]], source: str, found: dict[str
     columns = {}
     for name, (_, values) in zip(names, named, strict=True):
         if isinstance(values, str) or not isinstance(values, Iterable):
-            raise InputError(f"{source}, column {name!r}: {values!r} is one value; a column is a list of them")
+            raise InputError(
+                f"{source}, column {name!r}: {values!r} is one value; a column is a list of them",
+                f"{source}，列 {name!r}：{values!r} 是单个值；一列应为多个值的列表",
+            )
         columns[name] = _cells(values)
     lengths = {name: len(cells) for name, cells in columns.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(
-            f"{source}: columns differ in length: {', '.join(f'{name} {n}' for name, n in lengths.items())}"
+            f"{source}: columns differ in length: {', '.join(f'{name} {n}' for name, n in lengths.items())}",
+            f"{source}：各列长度不同：{'、'.join(f'{name} {n}' for name, n in lengths.items())}",
         )
     return _table(columns, source, found)
 
@@ -312,7 +341,9 @@ def _check_names(names: Sequence[str], place: str) -> None:
     seen = set()
     for name in names:
         if name in seen:
-            raise InputError(f"{place}: two columns are named {name!r}; rename one")
+            raise InputError(
+                f"{place}: two columns are named {name!r}; rename one", f"{place}：有两列都叫 {name!r}；请改名"
+            )
         seen.add(name)
 
 
@@ -330,7 +361,10 @@ def _cells(values: Iterable[Any]) -> list[Any]:
 
 def _cell(value: Any) -> Any:
     if getattr(value, "ndim", 0):
-        raise InputError(f"a cell holds an array of shape {value.shape}; a cell is one value")
+        raise InputError(
+            f"a cell holds an array of shape {value.shape}; a cell is one value",
+            f"单元格中是形状为 {value.shape} 的数组；一个单元格只能是一个值",
+        )
     value = value.item() if hasattr(value, "item") else value
     if isinstance(value, float) and value != value:
         return None

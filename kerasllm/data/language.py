@@ -57,14 +57,17 @@ def read_language(
         if equal := [name for name, held_out in other_keys.items() if keys[0] in held_out]:
             raise InputError(
                 f"{equal[0]}: {others[equal[0]].source} is the text to train on, {found.source}, again; "
-                "name another, or a share such as 0.2"
+                "name another, or a share such as 0.2",
+                f"{equal[0]}：{others[equal[0]].source} 就是训练用的文本 {found.source}；"
+                "请另选文件，或给出 0.2 这样的比例",
             )
         parts = _cut(found.texts[0], shares, notes)
     else:
         kept = not_elsewhere(keys, found.places, other_keys, "texts", notes)
         if not kept:
             raise InputError(
-                f"{found.source}: every text is in the validation or test file too; none is left to train on"
+                f"{found.source}: every text is in the validation or test file too; none is left to train on",
+                f"{found.source}：所有文本也都在验证或测试文件中；没有留下训练用的文本",
             )
         rows = divide(kept, keys, [0] * len(keys), shares, seed, notes)
         parts = {name: [found.texts[row] for row in rows[name]] for name in rows}
@@ -108,7 +111,9 @@ def _texts(source: Any, column: str, notes: Notes, where: str = "") -> Texts:
     if is_plain(source):
         whole, encoding = read_text(Path(source))
         if not whole.strip():
-            raise InputError(f"{Path(source).name} holds no text, only white space")
+            raise InputError(
+                f"{Path(source).name} holds no text, only white space", f"{Path(source).name} 没有文本，只有空白"
+            )
         return Texts([whole], [1], Path(source).name, {"encoding": encoding}, True)
     if isinstance(source, (list, tuple)) and source and all(isinstance(one, str) for one in source):
         source = {column: list(source)}
@@ -117,7 +122,9 @@ def _texts(source: Any, column: str, notes: Notes, where: str = "") -> Texts:
     kept = [row for row, cell in enumerate(cells) if cell is not None and str(cell).strip()]
     notes.drop(f"no text in {column!r}{where}", len(cells) - len(kept))
     if not kept:
-        raise InputError(f"{table.source}: no row has a text in {column!r}")
+        raise InputError(
+            f"{table.source}: no row has a text in {column!r}", f"{table.source}：{column!r} 列没有任何文本"
+        )
     texts = [str(cells[row]) for row in kept]
     return Texts(texts, [table.lines[row] for row in kept], table.source, table.found, False)
 
@@ -125,7 +132,10 @@ def _texts(source: Any, column: str, notes: Notes, where: str = "") -> Texts:
 def _cut(text: str, shares: dict[str, float], notes: Notes) -> dict[str, list[str]]:
     """One text's begin, middle and end, cut between paragraphs, else lines, else words."""
     if sum(shares.values()) >= 1:
-        raise InputError(f"validation {shares['validation']:g} and test {shares['test']:g} leave no text to train on")
+        raise InputError(
+            f"validation {shares['validation']:g} and test {shares['test']:g} leave no text to train on",
+            f"validation {shares['validation']:g}、test {shares['test']:g} 没有留下训练用的文本",
+        )
     ends = [1 - shares["validation"] - shares["test"], 1 - shares["test"], 1.0]
     parts: dict[str, list[str]] = {}
     start = 0
@@ -179,9 +189,15 @@ def _near(text: str, place: int) -> int:
 def _check(texts: Sequence[str], source: str) -> None:
     count = sum(map(len, texts))
     if count < FEWEST:
-        raise InputError(f"{source}: {count} characters to train on; at least {FEWEST} are needed")
+        raise InputError(
+            f"{source}: {count} characters to train on; at least {FEWEST} are needed",
+            f"{source}：训练用的只有 {count} 个字符；至少需要 {FEWEST} 个",
+        )
     if len(set("".join(texts[:1000]))) < 2 and len(set("".join(texts))) < 2:
-        raise InputError(f"{source}: one character only, {texts[0][:1]!r}; there is nothing to learn")
+        raise InputError(
+            f"{source}: one character only, {texts[0][:1]!r}; there is nothing to learn",
+            f"{source}：只有一种字符 {texts[0][:1]!r}；没有可学的内容",
+        )
 
 
 def _card(found: Texts, keys: Sequence[str]) -> dict[str, Any]:

@@ -56,7 +56,9 @@ def find(source: Any, notes: Notes) -> Pictures:
         return _from_columns(source, "the data")
     raise InputError(
         "data must be a folder of pictures, sample:digits, columns or a DataFrame of picture and label, or (X, y), "
-        f"not {type(source).__name__}"
+        f"not {type(source).__name__}",
+        "data 须为图片文件夹、sample:digits、含 picture 与 label 的各列或 DataFrame，或 (X, y)，"
+        f"而不是 {type(source).__name__}",
     )
 
 
@@ -76,7 +78,9 @@ def fingerprint(source: str) -> str:
         try:
             content = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
-            raise InputError(f"{path} may not be read: {error.strerror}") from error
+            raise InputError(
+                f"{path} may not be read: {error.strerror}", f"无法读取 {path}：{error.strerror}"
+            ) from error
         digest.update(f"{place} {content}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
@@ -173,10 +177,16 @@ def _note(notes: Notes, what: str, names: Sequence[str]) -> None:
 def _from_columns(columns: Any, source: str) -> Pictures:
     for name in ("picture", "label"):
         if name not in columns:
-            raise InputError(f"{source}: no column {name!r}{did_you_mean(name, map(str, columns))}")
+            raise InputError(
+                f"{source}: no column {name!r}{did_you_mean(name, map(str, columns))}",
+                f"{source}：没有 {name!r} 这一列{did_you_mean(name, map(str, columns), 'zh')}",
+            )
     pictures, labels = list(columns["picture"]), [str(label) for label in columns["label"]]
     if len(pictures) != len(labels):
-        raise InputError(f"{source}: {len(pictures)} pictures and {len(labels)} labels")
+        raise InputError(
+            f"{source}: {len(pictures)} pictures and {len(labels)} labels",
+            f"{source}：有 {len(pictures)} 张图片，而标签有 {len(labels)} 个",
+        )
     if not pictures:
-        raise InputError(f"{source}: no rows")
+        raise InputError(f"{source}: no rows", f"{source}：没有行")
     return Pictures(source, pictures, labels, [f"row {row}" for row in range(1, 1 + len(pictures))])

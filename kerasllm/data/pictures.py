@@ -59,10 +59,15 @@ def read_pictures(
     kept = not_elsewhere(keys, found.places, held_out_keys, "pictures", notes)
     classes = sorted({found.labels[row] for row in kept})
     if len(classes) < 2:
-        left = "; pictures that are in the validation or test folder too are left out" if len(kept) < len(keys) else ""
+        left = zh = ""
+        if len(kept) < len(keys):
+            left = "; pictures that are in the validation or test folder too are left out"
+            zh = "；验证或测试文件夹中也有的图片已略去"
         raise InputError(
             f"{found.source}: {len(classes)} class to train on ({', '.join(classes)}); at least 2 are needed, "
-            f"a folder each{left}"
+            f"a folder each{left}",
+            f"{found.source}：训练用的只有 {len(classes)} 个类别（{'、'.join(classes)}）；"
+            f"至少需要 2 个，每个一个文件夹{zh}",
         )
     rows = divide(kept, keys, found.labels, shares, seed, notes)
     parts = {name: _rows(found.take(places)) for name, places in rows.items() if places}
@@ -83,15 +88,15 @@ def labelled(source: Any, encoder: PictureEncoder, labels: Labels) -> Rows:
     return replace(_known(found, labels), unreadable=unreadable)
 
 
-def reasons(paths: Sequence[str], encoder: PictureEncoder) -> dict[str, str]:
+def reasons(paths: Sequence[str], encoder: PictureEncoder) -> dict[str, UnreadableError]:
     """Why a picture cannot be read, of those that cannot."""
 
-    def reason(path: str) -> str:
+    def reason(path: str) -> UnreadableError | None:
         try:
             encoder.pixels(path)
         except UnreadableError as error:
-            return str(error)
-        return ""
+            return error
+        return None
 
     return {path: why for path, why in zip(paths, each(reason, paths), strict=True) if why}
 
@@ -133,10 +138,10 @@ def _look(picture: Any) -> Look | UnreadableError:
 def _looked(found: Pictures, unreadable: list[str]) -> tuple[Pictures, list[Look]]:
     """The pictures whose beginning can be read, and what it tells; the others are listed."""
     answers = list(each(_look, found.pictures))
-    found, looks = _sorted_out(found, answers, unreadable)
+    good, looks = _sorted_out(found, answers, unreadable)
     if not looks:
-        raise InputError(f"{found.source}: none of {len(answers)} pictures can be read, such as {unreadable[0]}")
-    return found, looks
+        raise _none_readable(found, answers)
+    return good, looks
 
 
 def _keyed(
@@ -152,10 +157,10 @@ def _keyed(
 
     answers = list(each(key, found.pictures))
     looks = [look for look, answer in zip(looks, answers, strict=True) if isinstance(answer, bytes)]
-    found, keys = _sorted_out(found, answers, unreadable)
+    good, keys = _sorted_out(found, answers, unreadable)
     if not keys:
-        raise InputError(f"{found.source}: none of {len(answers)} pictures can be read, such as {unreadable[0]}")
-    return found, looks, keys
+        raise _none_readable(found, answers)
+    return good, looks, keys
 
 
 def _readable(found: Pictures, encoder: PictureEncoder, unreadable: list[str]) -> tuple[Pictures, list[bytes]]:
@@ -174,6 +179,13 @@ def _sorted_out(found: Pictures, answers: Sequence[Any], unreadable: list[str]) 
     return found.take(good), [answers[row] for row in good]
 
 
+def _none_readable(found: Pictures, errors: Sequence[Any]) -> InputError:
+    return InputError(
+        f"{found.source}: none of {len(found)} pictures can be read, such as {found.places[0]}: {errors[0]}",
+        f"{found.source}：{len(found)} 张图片都无法读取，例如 {found.places[0]}：{errors[0].zh}",
+    )
+
+
 def _encoder(looks: Sequence[Look], size: int, channels: int, fit: Fit) -> PictureEncoder:
     median = int(np.median([side for look in looks for side in look.size]))
     size = size or max(1, min(median, LARGEST_SIDE))
@@ -189,7 +201,10 @@ def _known(found: Pictures, labels: Labels) -> Rows:
     for place, label in zip(found.places, found.labels, strict=True):
         if label not in known:
             hint = did_you_mean(label, labels.names)
-            raise InputError(f"{found.source}, {place}: training saw no class {label!r}{hint}")
+            raise InputError(
+                f"{found.source}, {place}: training saw no class {label!r}{hint}",
+                f"{found.source}，{place}：训练中没有类别 {label!r}{did_you_mean(label, labels.names, 'zh')}",
+            )
     return _rows(found)
 
 

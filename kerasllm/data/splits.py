@@ -88,7 +88,10 @@ def split(groups: Sequence[Hashable], strata: Sequence[Hashable], validation: fl
     Every class is known to the model: a group of each stratum trains, and so do groups with rows of several.
     """
     if validation + test >= 1:
-        raise InputError(f"validation {validation:g} and test {test:g} leave no rows to train on")
+        raise InputError(
+            f"validation {validation:g} and test {test:g} leave no rows to train on",
+            f"validation {validation:g}、test {test:g} 没有留下训练用的行",
+        )
     members: dict[Hashable, list[int]] = {}
     for row, group in enumerate(groups):
         members.setdefault(group, []).append(row)

@@ -48,7 +48,10 @@ def read_regression(
     target = target or list(table.columns)[-1]
     whole, truth = _with_target(table, target, notes)
     if min(truth) == max(truth):
-        raise InputError(f"{table.source}, column {target!r}: every row holds {truth[0]:g}; there is nothing to learn")
+        raise InputError(
+            f"{table.source}, column {target!r}: every row holds {truth[0]:g}; there is nothing to learn",
+            f"{table.source}，列 {target!r}：每一行都是 {truth[0]:g}；没有可学的内容",
+        )
     forced = _forced(whole, target, numeric=numeric, categorical=categorical, drop=drop)
     columns, report = infer(whole, target, forced, notes)
     whole = _without_strays(whole, columns)
@@ -64,22 +67,28 @@ def read_regression(
     other_keys = {name: set(_row_keys(features[name], names, others[name][1])) for name in others}
     kept = not_elsewhere(keys, whole.lines, other_keys, "rows", notes)
     if len(kept) < 2:
-        left = f"; {len(keys) - len(kept)} more are in the validation or test file too" if len(kept) < len(keys) else ""
+        left = zh = ""
+        if more := len(keys) - len(kept):
+            left, zh = f"; {more} more are in the validation or test file too", f"；另有 {more} 行也在验证或测试文件中"
         raise InputError(
-            f"{table.source}: rows with a number in {target!r} to train on: {len(kept)}; at least 2 are needed{left}"
+            f"{table.source}: rows with a number in {target!r} to train on: {len(kept)}; at least 2 are needed{left}",
+            f"{table.source}：{target!r} 列为数字、可供训练的行有 {len(kept)} 行；至少需要 2 行{zh}",
         )
     rows = divide(kept, keys, [0] * len(keys), shares, seed, notes)
 
     train = whole.take(rows["train"])
     columns = _learned(train, columns, report)
     if not columns:
+        dropped = _dropped(report)
         raise InputError(
-            f"{table.source}: no usable column beside {target!r}: {'; '.join(_dropped(report)) or 'it is the only one'}"
+            f"{table.source}: no usable column beside {target!r}: {'; '.join(dropped) or 'it is the only one'}",
+            f"{table.source}：除 {target!r} 外没有可用的列：{'；'.join(dropped) or '它是唯一的一列'}",
         )
     values = [truth[row] for row in rows["train"]]
     if min(values) == max(values):
         raise InputError(
-            f"{table.source}, column {target!r}: every training row holds {values[0]:g}; there is nothing to learn"
+            f"{table.source}, column {target!r}: every training row holds {values[0]:g}; there is nothing to learn",
+            f"{table.source}，列 {target!r}：训练的每一行都是 {values[0]:g}；没有可学的内容",
         )
     _fits_32_bits(values, f"{table.source}, column {target!r}")
     held: dict[str, Rows] = {}
@@ -152,7 +161,7 @@ def _column(table: Table, name: str, present: list[Any], forced: str, notes: Not
     if not forced and distinct > 0.9 * len(present) and IDENTIFIER.search(name):
         return None, "an identifier: it only tells rows apart (name it in `numeric` to use it)"
     if forced == "numeric" and strays:
-        raise InputError(_stray(table, name))
+        raise InputError(_stray(table, name), _stray(table, name, "zh"))
     if forced != "categorical" and strays <= STRAY * len(present):
         said = [_reading(present)]
         if strays:
@@ -207,10 +216,15 @@ def _fits_32_bits(values: Sequence[float], place: str) -> None:
     if np.std(values) and abs(np.mean(values)) / np.std(values) > MOST_OFFSET:
         raise InputError(
             f"{place}: its values differ by {np.std(values):.3g} around {np.mean(values):.6g}, too little for 32-bit "
-            "arithmetic; subtract a constant from it, or leave the column out (drop)"
+            "arithmetic; subtract a constant from it, or leave the column out (drop)",
+            f"{place}：各值在 {np.mean(values):.6g} 附近只相差 {np.std(values):.3g}，32 位运算无法分辨；"
+            "请从中减去一个常数，或不用这一列（drop）",
         )
     if np.abs(values).max() > 1e30:
-        raise InputError(f"{place}: {np.abs(values).max():.3g} is too large for 32-bit arithmetic; use a larger unit")
+        raise InputError(
+            f"{place}: {np.abs(values).max():.3g} is too large for 32-bit arithmetic; use a larger unit",
+            f"{place}：{np.abs(values).max():.3g} 超出 32 位运算的范围；请改用更大的单位",
+        )
 
 
 def _card(table: Table, report: list[dict[str, Any]], keys: Sequence[Any]) -> dict[str, Any]:
@@ -232,12 +246,18 @@ def _with_target(table: Table, target: str, notes: Notes, where: str = "") -> tu
             continue
         value = number(cell)
         if value is None:
-            raise InputError(f"{table.place(row, target)}: {cell!r} is not a number")
+            raise InputError(
+                f"{table.place(row, target)}: {cell!r} is not a number",
+                f"{table.place(row, target, 'zh')}：{cell!r} 不是数字",
+            )
         rows.append(row)
         values.append(value)
     notes.drop(f"no value in {target!r}{where}", len(table) - len(rows))
     if not rows:
-        raise InputError(f"{table.source}, column {target!r}: no row holds a number")
+        raise InputError(
+            f"{table.source}, column {target!r}: no row holds a number",
+            f"{table.source}，列 {target!r}：没有一行是数字",
+        )
     return (table if len(rows) == len(table) else table.take(rows)), values
 
 
@@ -248,8 +268,10 @@ def _checked(table: Table, columns: Sequence[Column]) -> dict[str, list[Any]]:
         for row, cell in enumerate(cells if column.kind != "category" else ()):
             try:
                 column.read(cell)
-            except ValueError as error:
-                raise InputError(f"{table.place(row, column.name)}: {error}") from None
+            except InputError as error:
+                raise InputError(
+                    f"{table.place(row, column.name)}: {error}", f"{table.place(row, column.name, 'zh')}：{error.zh}"
+                ) from None
     return table.columns
 
 
@@ -266,10 +288,12 @@ def _strays_noted(table: Table, columns: Sequence[Column], notes: Notes, where: 
     return _without_strays(table, few)
 
 
-def _stray(table: Table, name: str) -> str:
+def _stray(table: Table, name: str, language: str = "en") -> str:
     """The first cell of a column that is neither missing nor a number, with its place."""
     cells = table.columns[name]
     row = next(row for row, cell in enumerate(cells) if not is_missing(cell) and number(cell) is None)
+    if language == "zh":
+        return f"{table.place(row, name, 'zh')}：{cells[row]!r} 不是数字"
     return f"{table.place(row, name)}: {cells[row]!r} is not a number"
 
 
@@ -288,11 +312,17 @@ def _forced(table: Table, target: str, **lists: str) -> dict[str, str]:
     for kind, names in lists.items():
         for name in filter(None, (name.strip() for name in names.split(","))):
             if name not in table.columns:
-                raise InputError(f"{kind}: {table.source} has no column {name!r}{did_you_mean(name, table.columns)}")
+                raise InputError(
+                    f"{kind}: {table.source} has no column {name!r}{did_you_mean(name, table.columns)}",
+                    f"{kind}：{table.source} 没有 {name!r} 这一列{did_you_mean(name, table.columns, 'zh')}",
+                )
             if name == target:
-                raise InputError(f"{kind}: {name!r} is the target")
+                raise InputError(f"{kind}: {name!r} is the target", f"{kind}：{name!r} 是要预测的列")
             if name in forced:
-                raise InputError(f"{name!r} is named in both {forced[name]} and {kind}")
+                raise InputError(
+                    f"{name!r} is named in both {forced[name]} and {kind}",
+                    f"{name!r} 同时写在 {forced[name]} 与 {kind} 中",
+                )
             forced[name] = kind
     return forced
 

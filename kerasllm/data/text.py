@@ -50,10 +50,15 @@ def read_classification(
     kept = not_elsewhere(keys, places, other_keys, "texts", notes)
     found = sorted({whole.labels[row] for row in kept})
     if len(found) < 2:
-        left = "; rows that are in the validation or test file too are left out" if len(kept) < len(keys) else ""
+        left = zh = ""
+        if len(kept) < len(keys):
+            left = "; rows that are in the validation or test file too are left out"
+            zh = "；验证或测试文件中也有的行已略去"
         raise InputError(
             f"{whole.table.source}, column {label!r}: {len(found)} class to train on "
-            f"({', '.join(found)}); at least 2 are needed{left}"
+            f"({', '.join(found)}); at least 2 are needed{left}",
+            f"{whole.table.source}，列 {label!r}：训练用的只有 {len(found)} 个类别（{'、'.join(found)}）；"
+            f"至少需要 2 个{zh}",
         )
     rows = divide(kept, keys, whole.labels, shares, seed, notes)
 
@@ -91,7 +96,9 @@ def text_card(table: Table, text: str, label: str) -> dict[str, Any]:
 def _texts(table: Table, text: str, label: str, notes: Notes, where: str = "") -> Texts:
     """Texts and labels, as strings, of the rows that have both; what is left out is noted."""
     if text == label:
-        raise InputError(f"text and label are both {text!r}; they are two columns")
+        raise InputError(
+            f"text and label are both {text!r}; they are two columns", f"text 与 label 都是 {text!r}；它们应为两列"
+        )
     found = Texts(table, array("q"), [], [])
     names: dict[Any, str] = {}  # one string per label, not per row
     for row, (words, name) in enumerate(zip(table.column(text, "text"), table.column(label, "label"), strict=True)):
@@ -105,7 +112,10 @@ def _texts(table: Table, text: str, label: str, notes: Notes, where: str = "") -
             found.texts.append(str(words))
             found.labels.append(names.setdefault(written, written))
     if not found.texts:
-        raise InputError(f"{table.source}: no row has both a text in {text!r} and a label in {label!r}")
+        raise InputError(
+            f"{table.source}: no row has both a text in {text!r} and a label in {label!r}",
+            f"{table.source}：没有一行既在 {text!r} 列有文本、又在 {label!r} 列有标签",
+        )
     return found
 
 
@@ -114,8 +124,11 @@ def _known(found: Texts, label: str, classes: Labels) -> Rows:
     known = set(classes.names)
     for row, name in zip(found.rows, found.labels, strict=True):
         if name not in known:
-            hint = did_you_mean(name, classes.names)
-            raise InputError(f"{found.table.place(row, label)}: training saw no label {name!r}{hint}")
+            hint, zh = did_you_mean(name, classes.names), did_you_mean(name, classes.names, "zh")
+            raise InputError(
+                f"{found.table.place(row, label)}: training saw no label {name!r}{hint}",
+                f"{found.table.place(row, label, 'zh')}：训练中没有标签 {name!r}{zh}",
+            )
     return Rows(found.texts, found.labels)
 
 

@@ -43,4 +43,7 @@ def _first(folder: Path, *kinds: Any) -> Any:
         if (folder / kind.FILE).exists():
             return kind.load(folder)
     names = ", ".join(kind.FILE for kind in kinds)
-    raise InputError(f"{folder} holds none of {names}; is it a finished run?")
+    raise InputError(
+        f"{folder} holds none of {names}; is it a finished run?",
+        f"{folder} 中没有 {names} 中的任何一个；它是已结束的运行吗？",
+    )

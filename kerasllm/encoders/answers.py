@@ -32,7 +32,10 @@ class Labels:
         for row, label in enumerate(labels, 1):
             if label not in self._place:
                 hint = did_you_mean(label, self.names)
-                raise InputError(f"row {row}: training saw no label {label!r}{hint}")
+                raise InputError(
+                    f"row {row}: training saw no label {label!r}{hint}",
+                    f"第 {row} 行：训练中没有标签 {label!r}{did_you_mean(label, self.names, 'zh')}",
+                )
         return np.array([self._place[label] for label in labels], "int32")
 
     @staticmethod

@@ -94,19 +94,28 @@ def texts(given: Any, column: str) -> list[str]:
         given = [given]
     elif hasattr(given, "columns") or isinstance(given, Mapping):
         if column not in given:
-            raise InputError(f"no column {column!r}{did_you_mean(column, map(str, given))}")
+            raise InputError(
+                f"no column {column!r}{did_you_mean(column, map(str, given))}",
+                f"没有 {column!r} 这一列{did_you_mean(column, map(str, given), 'zh')}",
+            )
         given = list(given[column])
     found: list[str] = []
     for place, row in enumerate(given, 1):
         if isinstance(row, Mapping) and column not in row:
-            raise InputError(f"row {place} has no column {column!r}{did_you_mean(column, map(str, row))}")
+            raise InputError(
+                f"row {place} has no column {column!r}{did_you_mean(column, map(str, row))}",
+                f"第 {place} 行没有 {column!r} 这一列{did_you_mean(column, map(str, row), 'zh')}",
+            )
         text = row[column] if isinstance(row, Mapping) else row
         if not isinstance(text, str):
-            raise InputError(f"row {place}: {text!r} is no text")
+            raise InputError(f"row {place}: {text!r} is no text", f"第 {place} 行：{text!r} 不是文本")
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise InputError(f"row {place}: {text!r} holds half a character (a lone surrogate)") from None
+            raise InputError(
+                f"row {place}: {text!r} holds half a character (a lone surrogate)",
+                f"第 {place} 行：{text!r} 含有半个字符（单独的代理项）",
+            ) from None
         found.append(text)
     return found
 

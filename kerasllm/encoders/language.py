@@ -102,7 +102,9 @@ def _check_room(size: int, characters: int) -> None:
     if size <= least:
         raise InputError(
             f"vocabulary_size: {size} leaves no room for merges: the texts have {characters} characters; "
-            f"set it above {least}, or tokens=characters"
+            f"set it above {least}, or tokens=characters",
+            f"vocabulary_size：文本已有 {characters} 种字符，{size} 没有给词片留下位置；"
+            f"请设为大于 {least}，或设 tokens=characters",
         )
 
 

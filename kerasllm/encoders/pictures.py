@@ -30,7 +30,11 @@ BROKEN = (OSError, SyntaxError, ValueError, LookupError, TypeError, OverflowErro
 
 
 class UnreadableError(Exception):
-    """Why a picture cannot be read, in a few words without its name."""
+    """Why a picture cannot be read, in a few words without its name; `zh` says it in Chinese."""
+
+    def __init__(self, reason: str, zh: str):
+        super().__init__(reason)
+        self.zh = zh
 
 
 def opened(picture: Any) -> Image.Image:
@@ -40,24 +44,33 @@ def opened(picture: Any) -> Image.Image:
     elif isinstance(picture, np.ndarray):
         image = _from_array(picture)
     elif not isinstance(picture, (str, Path, bytes)):
-        raise UnreadableError(f"{type(picture).__name__} is no path, bytes, Pillow image or array")
+        raise UnreadableError(
+            f"{type(picture).__name__} is no path, bytes, Pillow image or array",
+            f"{type(picture).__name__} 不是路径、字节、Pillow 图片或数组",
+        )
     else:
         try:
             image = Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture, formats=FORMATS)
         except FileNotFoundError:
-            raise UnreadableError("no such file") from None
+            raise UnreadableError("no such file", "没有这个文件") from None
         except IsADirectoryError:
-            raise UnreadableError("a folder; name the pictures in it") from None
+            raise UnreadableError("a folder; name the pictures in it", "是文件夹；请指定其中的图片") from None
         except Image.DecompressionBombError as error:
-            raise UnreadableError(f"a decompression bomb? {error}") from None
+            raise UnreadableError(f"a decompression bomb? {error}", f"可能是解压炸弹：{error}") from None
         except UnidentifiedImageError:
             empty = not picture if isinstance(picture, bytes) else not os.path.getsize(picture)
-            reason = "empty" if empty else f"no picture, or none of {', '.join(FORMATS)}"
-            raise UnreadableError(reason) from None
+            if empty:
+                raise UnreadableError("empty", "是空的") from None
+            raise UnreadableError(
+                f"no picture, or none of {', '.join(FORMATS)}", f"不是图片，或格式不是 {'、'.join(FORMATS)}"
+            ) from None
         except BROKEN as error:
-            raise UnreadableError(_words(error)) from None
+            raise _broken(error) from None
     if image.width * image.height > LARGEST:
-        raise UnreadableError(f"{image.width} x {image.height} pixels, more than {LARGEST}: a decompression bomb?")
+        raise UnreadableError(
+            f"{image.width} x {image.height} pixels, more than {LARGEST}: a decompression bomb?",
+            f"{image.width} x {image.height} 像素，超过 {LARGEST}：可能是解压炸弹",
+        )
     return image
 
 
@@ -106,7 +119,7 @@ class PictureEncoder:
             try:
                 return self.pixels(numbered[1])
             except UnreadableError as error:
-                raise InputError(f"{named(*numbered)}: {error}") from None
+                raise InputError(f"{named(*numbered)}: {error}", f"{named(*numbered, 'zh')}：{error.zh}") from None
 
         shape = (len(pictures), self.size, self.size, self.channels)
         decoded = each(pixels, list(enumerate(pictures, 1)))
@@ -137,7 +150,7 @@ class PictureEncoder:
             else:
                 image = image.resize(square, Image.Resampling.BILINEAR)
         except BROKEN as error:
-            raise UnreadableError(_words(error)) from None
+            raise _broken(error) from None
         return np.asarray(image, "uint8").reshape(self.size, self.size, self.channels)
 
     def files(self) -> dict[str, str]:
@@ -160,24 +173,35 @@ def each(work: Callable[[Any], Answer], pictures: Sequence[Any]) -> Iterator[Ans
             yield from chunk
 
 
-def named(row: int, picture: Any) -> str:
+def named(row: int, picture: Any, language: str = "en") -> str:
     """A picture's name for an error: its path, or its row."""
-    return str(picture) if isinstance(picture, (str, Path)) else f"row {row}"
+    if isinstance(picture, (str, Path)):
+        return str(picture)
+    return f"第 {row} 行" if language == "zh" else f"row {row}"
 
 
 def _column(given: Any, name: str) -> Any:
     if name not in given:
-        raise InputError(f"no column {name!r}{did_you_mean(name, map(str, given))}")
+        raise InputError(
+            f"no column {name!r}{did_you_mean(name, map(str, given))}",
+            f"没有 {name!r} 这一列{did_you_mean(name, map(str, given), 'zh')}",
+        )
     return given[name]
 
 
 def _from_array(array: np.ndarray) -> Image.Image:
     if array.dtype != "uint8":
-        raise UnreadableError(f"an array of {array.dtype}; give uint8 pixels of 0 to 255")
+        raise UnreadableError(
+            f"an array of {array.dtype}; give uint8 pixels of 0 to 255",
+            f"是 {array.dtype} 数组；请给出 0 到 255 的 uint8 像素",
+        )
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[:, :, 0]
     if not array.size or not (array.ndim == 2 or (array.ndim == 3 and array.shape[-1] in (3, 4))):
-        raise UnreadableError(f"an array of shape {array.shape}; give (height, width) or (height, width, 3)")
+        raise UnreadableError(
+            f"an array of shape {array.shape}; give (height, width) or (height, width, 3)",
+            f"是形状为 {array.shape} 的数组；请给出（高，宽）或（高，宽，3）",
+        )
     return Image.fromarray(np.ascontiguousarray(array))
 
 
@@ -186,12 +210,13 @@ def _plain(image: Image.Image, channels: int) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits; Pillow would cut them off at 255
         image = Image.fromarray((np.asarray(image).astype("int64").clip(0, 65535) // 257).astype("uint8"))
     if image.mode == "F":
-        raise UnreadableError("its pixels are floats; save it with 8 or 16 bits")
+        raise UnreadableError("its pixels are floats; save it with 8 or 16 bits", "像素是浮点数；请存为 8 位或 16 位")
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("L" if channels == 1 else "RGB")
 
 
-def _words(error: Exception) -> str:
-    return str(error) if isinstance(error, OSError) and str(error) else f"damaged ({type(error).__name__})"
+def _broken(error: Exception) -> UnreadableError:
+    name, words = type(error).__name__, str(error) if isinstance(error, OSError) else ""
+    return UnreadableError(words or f"damaged ({name})", f"无法读取：{words}" if words else f"已损坏（{name}）")

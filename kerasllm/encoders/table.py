@@ -25,10 +25,14 @@ class Column:
     categories: tuple[str, ...] = ()  # from place 1; 0 is what training never saw; "" a missing cell
 
     def read(self, cell: Any) -> float | None:
-        """A cell of a number or a date as a number, None where missing; else ValueError says what is wanted."""
+        """A cell of a number or a date as a number, None where missing; else InputError says what is wanted."""
         value = day(cell, self.layout) if self.kind == "date" else number(cell)
         if value is None and not is_missing(cell):
-            raise ValueError(f"{cell!r} is not {f'a date like {self.layout}' if self.layout else 'a number'}")
+            if self.layout:
+                raise InputError(
+                    f"{cell!r} is not a date like {self.layout}", f"{cell!r} 不是 {self.layout} 这样的日期"
+                )
+            raise InputError(f"{cell!r} is not a number", f"{cell!r} 不是数字")
         return value
 
 
@@ -57,11 +61,14 @@ class TableEncoder:
         columns = given if isinstance(given, Mapping) else self._by_column(given)
         for column in self.columns:
             if column.name not in columns:
-                raise InputError(f"no column {column.name!r}{did_you_mean(column.name, map(str, columns))}")
+                raise InputError(
+                    f"no column {column.name!r}{did_you_mean(column.name, map(str, columns))}",
+                    f"没有 {column.name!r} 这一列{did_you_mean(column.name, map(str, columns), 'zh')}",
+                )
         wanted = {column.name: list(columns[column.name]) for column in self.columns}
         if len({len(cells) for cells in wanted.values()}) > 1:
             lengths = ", ".join(f"{name} {len(cells)}" for name, cells in wanted.items())
-            raise InputError(f"columns differ in length: {lengths}")
+            raise InputError(f"columns differ in length: {lengths}", f"各列长度不同：{lengths}")
         return wanted
 
     def encode(self, columns: Mapping[str, Sequence[Any]]) -> dict[str, np.ndarray]:
@@ -83,11 +90,17 @@ class TableEncoder:
                 cells = list(row) if isinstance(row, (list, tuple, np.ndarray)) else [row]
                 if len(cells) != len(names):
                     known = ", ".join(names)
-                    raise InputError(f"row {place} has {len(cells)} values; the columns are: {known}")
+                    raise InputError(
+                        f"row {place} has {len(cells)} values; the columns are: {known}",
+                        f"第 {place} 行有 {len(cells)} 个值；各列为：{known}",
+                    )
                 row = dict(zip(names, cells, strict=True))
             for name in names:
                 if name not in row:
-                    raise InputError(f"row {place} has no column {name!r}{did_you_mean(name, map(str, row))}")
+                    raise InputError(
+                        f"row {place} has no column {name!r}{did_you_mean(name, map(str, row))}",
+                        f"第 {place} 行没有 {name!r} 这一列{did_you_mean(name, map(str, row), 'zh')}",
+                    )
                 columns[name].append(row[name])
         return columns
 
@@ -97,8 +110,11 @@ class TableEncoder:
         for row, cell in enumerate(cells):
             try:
                 value = column.read(cell)
-            except ValueError as error:
-                raise InputError(f"row {row + 1}, column {column.name!r}: {error}") from None
+            except InputError as error:
+                raise InputError(
+                    f"row {row + 1}, column {column.name!r}: {error}",
+                    f"第 {row + 1} 行，列 {column.name!r}：{error.zh}",
+                ) from None
             values[row] = column.fill if value is None else value
         return values
 

@@ -46,12 +46,21 @@ class HuggingFace:
         self._config = read_json(self._path)
         self._kind = kind = setting(self._config, "model_type", self._path)
         if kind not in sorted(KINDS):
-            raise InputError(f"preset: {place} holds a model of type {kind!r}, not one of {', '.join(sorted(KINDS))}")
+            raise InputError(
+                f"preset: {place} holds a model of type {kind!r}, not one of {', '.join(sorted(KINDS))}",
+                f"preset：{place} 中的模型类型是 {kind!r}，须为其中之一：{'、'.join(sorted(KINDS))}",
+            )
         if self._config.get("position_embedding_type", "absolute") != "absolute":
-            raise InputError(f"preset: {place} has relative positions, which are not supported")
+            raise InputError(
+                f"preset: {place} has relative positions, which are not supported",
+                f"preset：{place} 用相对位置，不受支持",
+            )
         padding = self._config.get("pad_token_id", 1)
         if kind in SHIFTED and not isinstance(padding, int):
-            raise InputError(f"preset: {self._path}, pad_token_id: {padding!r} is no whole number")
+            raise InputError(
+                f"preset: {self._path}, pad_token_id: {padding!r} is no whole number",
+                f"preset：{self._path}，pad_token_id：{padding!r} 不是整数",
+            )
         self._shift = padding + 1 if kind in SHIFTED else 0
 
     @cached_property
@@ -63,10 +72,16 @@ class HuggingFace:
 
         activation = str(setting(self._config, "hidden_act", self._path))
         if activation not in ACTIVATIONS:
-            raise InputError(f"preset: {self._path}, hidden_act: {activation!r}{did_you_mean(activation, ACTIVATIONS)}")
+            raise InputError(
+                f"preset: {self._path}, hidden_act: {activation!r}{did_you_mean(activation, ACTIVATIONS)}",
+                f"preset：{self._path}，hidden_act：{activation!r}{did_you_mean(activation, ACTIVATIONS, 'zh')}",
+            )
         epsilon = self._config.get("layer_norm_eps", 1e-12)
         if not isinstance(epsilon, (int, float)):
-            raise InputError(f"preset: {self._path}, layer_norm_eps: {epsilon!r} is no number")
+            raise InputError(
+                f"preset: {self._path}, layer_norm_eps: {epsilon!r} is no number",
+                f"preset：{self._path}，layer_norm_eps：{epsilon!r} 不是数字",
+            )
         sizes = Architecture(
             vocabulary_size=told("vocab_size"),
             depth=told("num_hidden_layers"),
@@ -103,7 +118,9 @@ class HuggingFace:
         if not path.exists():
             raise InputError(
                 f"preset: {self.place} has neither tokenizer.json nor vocab.txt; in Python: "
-                "transformers.AutoTokenizer.from_pretrained(it).save_pretrained(it) writes tokenizer.json"
+                "transformers.AutoTokenizer.from_pretrained(it).save_pretrained(it) writes tokenizer.json",
+                f"preset：{self.place} 中没有 tokenizer.json，也没有 vocab.txt；可在 Python 中用 "
+                "transformers.AutoTokenizer.from_pretrained(目录).save_pretrained(目录) 写出 tokenizer.json",
             )
         return fitting(read_vocabulary(path, cleaned()), self.architecture, path)
 
@@ -115,7 +132,9 @@ class HuggingFace:
         if not arrays:
             raise InputError(
                 f"preset: {self.place} has no model.safetensors; in Python: "
-                "transformers.AutoModel.from_pretrained(it).save_pretrained(it) writes it"
+                "transformers.AutoModel.from_pretrained(it).save_pretrained(it) writes it",
+                f"preset：{self.place} 中没有 model.safetensors；可在 Python 中用 "
+                "transformers.AutoModel.from_pretrained(目录).save_pretrained(目录) 写出",
             )
         return _named(arrays, self.architecture, depth, self._shift, self.place)
 
@@ -137,7 +156,8 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
                 found[name] = array
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, struct.error):
         raise InputError(
-            f"preset: {path} is no whole safetensors file (a Git LFS pointer, or cut off); download it again"
+            f"preset: {path} is no whole safetensors file (a Git LFS pointer, or cut off); download it again",
+            f"preset：{path} 不是完整的 safetensors 文件（是 Git LFS 指针，或被截断）；请重新下载",
         ) from None
     return found
 
@@ -154,9 +174,12 @@ def _named(
     def array(name: str, *shape: int) -> np.ndarray:
         found = arrays.get(prefix + name)
         if found is None:
-            raise InputError(f"preset: the weights in {place} lack {name}")
+            raise InputError(f"preset: the weights in {place} lack {name}", f"preset：{place} 的权重中缺少 {name}")
         if found.shape != shape:
-            raise InputError(f"preset: {name} in {place} is {found.shape}, where config.json says {shape}")
+            raise InputError(
+                f"preset: {name} in {place} is {found.shape}, where config.json says {shape}",
+                f"preset：{place} 中 {name} 的形状是 {found.shape}，而 config.json 写的是 {shape}",
+            )
         return found.astype("float32")
 
     def norm(path: str, name: str) -> dict[str, np.ndarray]:

@@ -57,9 +57,15 @@ class KerasHub:
         config = read_json(path)
         self._kind, self._config = config["class_name"], setting(config, "config", path)
         if self._kind not in list(KINDS):
-            raise InputError(f"preset: {place} holds a {self._kind}, not one of {', '.join(KINDS)}")
+            raise InputError(
+                f"preset: {place} holds a {self._kind}, not one of {', '.join(KINDS)}",
+                f"preset：{place} 中是 {self._kind}，须为其中之一：{'、'.join(KINDS)}",
+            )
         if not isinstance(self._config, dict):
-            raise InputError(f"preset: {path}, config: {self._config!r} is no JSON object")
+            raise InputError(
+                f"preset: {path}, config: {self._config!r} is no JSON object",
+                f"preset：{path}，config：{self._config!r} 不是 JSON 对象",
+            )
 
     @staticmethod
     def is_at(place: Path) -> bool:
@@ -95,11 +101,17 @@ class KerasHub:
             return fitting(read_tokenizer(path), self.architecture, path)
         path = self.place / "assets" / "tokenizer" / "vocabulary.txt"
         if not path.exists():
-            raise InputError(f"preset: {self.place} has no WordPiece vocabulary ({path}); use a Hugging Face directory")
+            raise InputError(
+                f"preset: {self.place} has no WordPiece vocabulary ({path}); use a Hugging Face directory",
+                f"preset：{self.place} 中没有 WordPiece 词表（{path}）；请用 Hugging Face 目录",
+            )
         settings = self.place / "tokenizer.json"
         told = read_json(settings).get("config", {})
         if not isinstance(told, dict):
-            raise InputError(f"preset: {settings}, config: {told!r} is no JSON object")
+            raise InputError(
+                f"preset: {settings}, config: {told!r} is no JSON object",
+                f"preset：{settings}，config：{told!r} 不是 JSON 对象",
+            )
         cleaned = normalizer(
             self.place, lowercase=told.get("lowercase", False), strip_accents=told.get("strip_accents", False)
         )
@@ -115,7 +127,10 @@ class KerasHub:
         try:
             backbone = keras_hub.models.Backbone.from_preset(str(self.place), dtype="float32")
         except DAMAGED as error:
-            raise InputError(f"preset: KerasHub cannot load {self.place}: {in_one_line(error)}") from error
+            raise InputError(
+                f"preset: KerasHub cannot load {self.place}: {in_one_line(error)}",
+                f"preset：KerasHub 无法加载 {self.place}：{in_one_line(error)}",
+            ) from error
         found = {path: np.asarray(weight) for path, weight in by_path(backbone, depth).items()}
         if self._kind == "BertBackbone":  # one segment: its vector is in every position
             found["positions/embeddings"] += np.asarray(backbone.get_layer("segment_embedding").embeddings)[0]

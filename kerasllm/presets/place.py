@@ -13,7 +13,6 @@ CONFIG = "config.json"
 ENCODERS = ("BertBackbone", "DistilBertBackbone")  # with WordPiece: KerasHub's other tokenizers are not read here
 
 FILES = ["*.json", "*.safetensors", "vocab.txt", "*.weights.h5", "assets/*"]  # never a pickle
-CURE = "give a directory that holds the files, or preset='' for a small encoder from scratch"
 
 
 def configuration(preset: str) -> dict[str, Any]:
@@ -42,7 +41,10 @@ def folder(preset: str) -> Path:
 def _handle(name: str, kinds: tuple[str, ...]) -> str:
     """Where KerasHub keeps the preset of that name."""
     if "/" in name or name.startswith("."):
-        raise InputError(f"preset: {name!r} is no directory; for one of huggingface.co write hf://{name}")
+        raise InputError(
+            f"preset: {name!r} is no directory; for one of huggingface.co write hf://{name}",
+            f"preset：{name!r} 不是目录；huggingface.co 上的模型请写作 hf://{name}",
+        )
     with needs("train"):
         from kerasllm import backend  # noqa: F401  (first: the quiet way to import Keras)
 
@@ -50,10 +52,14 @@ def _handle(name: str, kinds: tuple[str, ...]) -> str:
     known = {name: entry for kind in kinds for name, entry in getattr(keras_hub.models, kind).presets.items()}
     if name not in known and name in keras_hub.models.Backbone.presets:
         raise InputError(
-            f"preset: {name!r} is none of {' or '.join(kinds)}; take its Hugging Face directory, or hf://…"
+            f"preset: {name!r} is none of {' or '.join(kinds)}; take its Hugging Face directory, or hf://…",
+            f"preset：{name!r} 不是 {' 或 '.join(kinds)}；请用它的 Hugging Face 目录，或 hf://…",
         )
     if name not in known:
-        raise InputError(f"preset: {name!r} is no directory and no preset of KerasHub{did_you_mean(name, known)}")
+        raise InputError(
+            f"preset: {name!r} is no directory and no preset of KerasHub{did_you_mean(name, known)}",
+            f"preset：{name!r} 既不是目录，也不是 KerasHub 的预设{did_you_mean(name, known, 'zh')}",
+        )
     return str(known[name]["kaggle_handle"])
 
 
@@ -66,7 +72,7 @@ def _from_hugging_face(name: str, file: str = "") -> Path:
     try:
         return Path(hf_hub_download(name, file) if file else snapshot_download(name, allow_patterns=FILES))
     except (OSError, ValueError) as error:  # its own errors are of these
-        raise InputError(_not_to_be_had(f"hf://{name}", error)) from error
+        raise _not_to_be_had(f"hf://{name}", error) from error
 
 
 @cache
@@ -80,8 +86,13 @@ def _from_kaggle(handle: str, file: str = "") -> Path:
     try:
         return Path(kagglehub.model_download(handle, file or None))
     except (OSError, ValueError, KaggleApiHTTPError, requests.RequestException) as error:
-        raise InputError(_not_to_be_had(f"kaggle://{handle}", error)) from error
+        raise _not_to_be_had(f"kaggle://{handle}", error) from error
 
 
-def _not_to_be_had(preset: str, error: Exception) -> str:
-    return f"preset: cannot download {preset} ({in_one_line(error)}); {CURE}"
+def _not_to_be_had(preset: str, error: Exception) -> InputError:
+    reason = in_one_line(error)
+    return InputError(
+        f"preset: cannot download {preset} ({reason}); "
+        "give a directory that holds the files, or preset='' for a small encoder from scratch",
+        f"preset：无法下载 {preset}（{reason}）；请给出存放这些文件的目录，或用 preset='' 从零训练一个小编码器",
+    )

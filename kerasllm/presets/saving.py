@@ -34,12 +34,15 @@ def save_to_preset(run: Run, folder: str | Path) -> Path:
         import keras_hub  # isort: skip
 
     if not (run.path / "tokens.json").exists():
-        raise InputError(f"{run.name} is a run of {run.asked['recipe']}, which has no encoder to save as a preset")
+        raise InputError(
+            f"{run.name} is a run of {run.asked['recipe']}, which has no encoder to save as a preset",
+            f"{run.name} 是 {run.asked['recipe']} 的运行，没有可存为预设的编码器",
+        )
     place = Path(folder)
     if place.exists() and not place.is_dir():
-        raise InputError(f"{place} is a file; choose a folder")
+        raise InputError(f"{place} is a file; choose a folder", f"{place} 是文件；请选择一个文件夹")
     if place.exists() and any(place.iterdir()):
-        raise InputError(f"{place} is not empty; choose another folder")
+        raise InputError(f"{place} is not empty; choose another folder", f"{place} 不是空的；请另选文件夹")
     sizes = _sizes(run.model)
     kind = next(
         (
@@ -50,7 +53,10 @@ def save_to_preset(run: Run, folder: str | Path) -> Path:
         None,
     )
     if kind is None:
-        raise InputError(f"no encoder of KerasHub has {sizes.activation} and epsilon {sizes.epsilon:g}")
+        raise InputError(
+            f"no encoder of KerasHub has {sizes.activation} and epsilon {sizes.epsilon:g}",
+            f"KerasHub 没有激活函数为 {sizes.activation}、epsilon 为 {sizes.epsilon:g} 的编码器",
+        )
     backbone = getattr(keras_hub.models, kind)(
         vocabulary_size=sizes.vocabulary_size,
         num_layers=sizes.depth,

@@ -22,7 +22,9 @@ def find(name: str) -> type[Recipe]:
     """The recipe of that name; an unknown one raises InputError with the nearest."""
     modules = _modules()
     if name not in modules:
-        raise InputError(f"no recipe {name!r}{did_you_mean(name, modules)}")
+        raise InputError(
+            f"no recipe {name!r}{did_you_mean(name, modules)}", f"没有配方 {name!r}{did_you_mean(name, modules, 'zh')}"
+        )
     module = importlib.import_module(modules[name])
     for member in vars(module).values():
         if isinstance(member, type) and issubclass(member, Recipe) and member.__module__ == module.__name__:

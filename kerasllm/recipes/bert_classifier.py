@@ -190,12 +190,19 @@ class BertClassifier(Classifier):
         sizes = self._pretrained.architecture
         if self.max_length > sizes.positions:
             raise InputError(
-                f"max_length: {self.max_length} is more than the {sizes.positions} positions of {self.preset}"
+                f"max_length: {self.max_length} is more than the {sizes.positions} positions of {self.preset}",
+                f"max_length：{self.max_length} 超过 {self.preset} 的 {sizes.positions} 个位置",
             )
         if self._layers > sizes.depth:
-            raise InputError(f"depth: {self.depth} is more than the {sizes.depth} layers of {self.preset}")
+            raise InputError(
+                f"depth: {self.depth} is more than the {sizes.depth} layers of {self.preset}",
+                f"depth：{self.depth} 超过 {self.preset} 的 {sizes.depth} 层",
+            )
         if self.frozen > self._layers:
-            raise InputError(f"frozen: {self.frozen} is more than the {self._layers} layers there are")
+            raise InputError(
+                f"frozen: {self.frozen} is more than the {self._layers} layers there are",
+                f"frozen：{self.frozen} 超过现有的 {self._layers} 层",
+            )
 
     def labelled(self, source: Any, encoder: Any, decoder: Any) -> Rows:
         """Texts with a label that training knew."""

@@ -210,7 +210,8 @@ class ImageClassifier(Classifier):
             self._check_shape(settings.get("image_shape") if isinstance(settings, dict) else None, size)
         elif 2**self.depth > size:
             raise InputError(
-                f"depth: {self.depth} blocks halve {size} px to nothing; {size.bit_length() - 1} do, or set size"
+                f"depth: {self.depth} blocks halve {size} px to nothing; {size.bit_length() - 1} do, or set size",
+                f"depth：{self.depth} 块会把 {size} 像素减半到零；{size.bit_length() - 1} 块可以，或设 size",
             )
 
     def labelled(self, source: Any, encoder: Any, decoder: Any) -> Rows:
@@ -268,10 +269,16 @@ class ImageClassifier(Classifier):
         try:
             network, converter = backbone(self.preset, dtype=self.policy(), seed=self.seed)
         except DAMAGED as error:
-            raise InputError(f"preset: {self.preset!r} cannot be loaded: {in_one_line(error)}") from error
+            raise InputError(
+                f"preset: {self.preset!r} cannot be loaded: {in_one_line(error)}",
+                f"preset：{self.preset!r} 无法加载：{in_one_line(error)}",
+            ) from error
         shapes = [tuple(tensor.shape[1:]) for tensor in network.inputs]
         if len(shapes) != 1 or len(shapes[0]) != 3:
-            raise InputError(f"preset: {self.preset!r} takes no pictures, but {shapes}")
+            raise InputError(
+                f"preset: {self.preset!r} takes no pictures, but {shapes}",
+                f"preset：{self.preset!r} 的输入不是图片，而是 {shapes}",
+            )
         self._check_shape(shapes[0], size)
         return image_preset(network, converter, size, classes, tune=self.tune, **head)
 
@@ -279,4 +286,7 @@ class ImageClassifier(Classifier):
         """Raise InputError where a preset takes pictures of one size only, and not of this one."""
         fixed = shape[0] if isinstance(shape, (list, tuple)) and shape else None
         if fixed and fixed != size:
-            raise InputError(f"preset: {self.preset!r} takes pictures of {fixed} px: set size={fixed}")
+            raise InputError(
+                f"preset: {self.preset!r} takes pictures of {fixed} px: set size={fixed}",
+                f"preset：{self.preset!r} 的图片边长为 {fixed} 像素：请设 size={fixed}",
+            )

@@ -25,7 +25,7 @@ FORMAT = 1
 ASKED: dict[str, Any] = {"format": int, "recipe": str, "parameters": dict, "created": (int, float)}
 # The numbers of status.json, where it has them.
 STATUS: dict[str, Any] = {"pid": int} | dict.fromkeys(("pid_started", "heartbeat", "started", "before"), (int, float))
-ENDED = ("completed", "stopped", "failed")
+ENDED = {"completed": "已完成", "stopped": "已停止", "failed": "已失败"}  # states, and how Chinese says them
 
 
 class Run:
@@ -51,11 +51,20 @@ class Run:
         try:
             content: dict[str, Any] = files.read_json(self.path / "run.json") or {}
         except ValueError as error:
-            raise InputError(f"{self.path} is no run: its run.json is no JSON: {error}") from error
+            raise InputError(
+                f"{self.path} is no run: its run.json is no JSON: {error}",
+                f"{self.path} 不是运行：它的 run.json 不是 JSON：{error}",
+            ) from error
         if not isinstance(content, dict) or not all(isinstance(content.get(name), ASKED[name]) for name in ASKED):
-            raise InputError(f"{self.path} is no run: its run.json does not tell recipe and parameters")
+            raise InputError(
+                f"{self.path} is no run: its run.json does not tell recipe and parameters",
+                f"{self.path} 不是运行：它的 run.json 没有写明配方与参数",
+            )
         if content["format"] > FORMAT:
-            raise InputError(f"{self.path} was written by a newer kerasllm: pip install -U kerasllm")
+            raise InputError(
+                f"{self.path} was written by a newer kerasllm: pip install -U kerasllm",
+                f"{self.path} 由更新的 kerasllm 写成：pip install -U kerasllm",
+            )
         return content
 
     @cached_property
@@ -64,7 +73,10 @@ class Run:
         from kerasllm.recipes import find
 
         if not self.asked["recipe"]:
-            raise InputError(f"{self.name} is a run of {self.asked['notebook']}, of no recipe")
+            raise InputError(
+                f"{self.name} is a run of {self.asked['notebook']}, of no recipe",
+                f"{self.name} 是 {self.asked['notebook']} 的运行，不属于任何配方",
+            )
 
         return find(self.asked["recipe"])(**self.asked["parameters"])
 
@@ -77,14 +89,22 @@ class Run:
         try:
             content: dict[str, Any] | None = files.read_json(self.path / "status.json")
         except (ValueError, OSError) as error:
-            raise InputError(f"{self.name}: its status.json cannot be read: {error}") from error
+            raise InputError(
+                f"{self.name}: its status.json cannot be read: {error}",
+                f"{self.name}：它的 status.json 无法读取：{error}",
+            ) from error
         if content is None:
             return {"state": "queued"}
         if not isinstance(content, dict) or not isinstance(content.get("state"), str):
-            raise InputError(f"{self.name}: its status.json does not tell the state")
+            raise InputError(
+                f"{self.name}: its status.json does not tell the state", f"{self.name}：它的 status.json 没有写明状态"
+            )
         for name, kind in STATUS.items():
             if name in content and not isinstance(content[name], kind):
-                raise InputError(f"{self.name}: its status.json has no number as {name!r}")
+                raise InputError(
+                    f"{self.name}: its status.json has no number as {name!r}",
+                    f"{self.name}：它的 status.json 中 {name!r} 不是数字",
+                )
         return content
 
     @property
@@ -186,9 +206,12 @@ class Run:
         """Ask the trainer to stop; it does within one batch, and saves a valid model and a checkpoint."""
         state = self.state
         if state in ENDED:
-            raise InputError(f"{self.name} is {state} already")
+            raise InputError(f"{self.name} is {state} already", f"{self.name} {ENDED[state]}")
         if state == "gone":
-            raise InputError(f"{self.name}: its process is gone already; `kerasllm resume {self.name}` goes on")
+            raise InputError(
+                f"{self.name}: its process is gone already; `kerasllm resume {self.name}` goes on",
+                f"{self.name}：进程已消失；用 `kerasllm resume {self.name}` 继续",
+            )
         (self.path / "stop").touch()
 
     def resume(self) -> Run:
@@ -236,9 +259,16 @@ def open_run(run: str | Path, folder: str | Path | None = None) -> Run:
     if len(near) == 1:
         return near[0]
     if near:
-        raise InputError(f"{len(near)} runs begin with {str(run)!r}: {', '.join(one.name for one in near[:8])}")
-    hint = did_you_mean(str(run), [one.name for one in known]) if known else ""
-    raise InputError(f"no run {str(run)!r} in {runs_folder(folder)}{hint if 'did you mean' in hint else ''}")
+        raise InputError(
+            f"{len(near)} runs begin with {str(run)!r}: {', '.join(one.name for one in near[:8])}",
+            f"有 {len(near)} 次运行以 {str(run)!r} 开头：{'、'.join(one.name for one in near[:8])}",
+        )
+    hint, zh = (did_you_mean(str(run), [one.name for one in known], language) for language in ("en", "zh"))
+    if "did you mean" not in hint:
+        hint = zh = ""
+    raise InputError(
+        f"no run {str(run)!r} in {runs_folder(folder)}{hint}", f"{runs_folder(folder)} 中没有运行 {str(run)!r}{zh}"
+    )
 
 
 def create(
@@ -275,7 +305,9 @@ def reserve(
     """Reserve a run called `name`, or else `stem` and the time; `texts` are files that lie in it from the start."""
     place = runs_folder(folder)
     if Path(name).name != name or name.startswith("."):
-        raise InputError(f"a run's name is one folder's name, not {name!r}")
+        raise InputError(
+            f"a run's name is one folder's name, not {name!r}", f"运行的名称是单个文件夹的名称，不能是 {name!r}"
+        )
     stem = name or f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"
     path = place / stem
     attempt = 1
@@ -285,14 +317,15 @@ def reserve(
             break
         except FileExistsError:
             if name and path.exists():
-                raise InputError(f"{path} exists already; choose another name") from None
+                raise InputError(f"{path} exists already; choose another name", f"{path} 已存在；请另选名称") from None
             if not place.is_dir():
-                raise InputError(f"{place} is no folder") from None
+                raise InputError(f"{place} is no folder", f"{place} 不是文件夹") from None
             attempt += 1
             path = place / f"{stem}-{attempt}"
         except OSError as error:
             raise InputError(
-                f"cannot write runs to {place}: {error.strerror}; choose another folder with --runs"
+                f"cannot write runs to {place}: {error.strerror}; choose another folder with --runs",
+                f"无法把运行写入 {place}：{error.strerror}；请用 --runs 另选文件夹",
             ) from error
     for file, text in texts.items():
         files.replace_text(path / file, text)

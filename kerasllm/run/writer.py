@@ -40,9 +40,13 @@ class Writer:
             self._lock.acquire(timeout=0)
         except filelock.Timeout:
             pid = self.run.status.get("pid", "another process")
-            raise InputError(f"{self.run.name} is being trained already (process {pid})") from None
+            raise InputError(
+                f"{self.run.name} is being trained already (process {pid})", f"{self.run.name} 已在训练（进程 {pid}）"
+            ) from None
         except OSError as error:
-            raise InputError(f"cannot write to {self.run.path}: {error.strerror}") from error
+            raise InputError(
+                f"cannot write to {self.run.path}: {error.strerror}", f"无法写入 {self.run.path}：{error.strerror}"
+            ) from error
         files.clean(self.run.path)
         return self
 

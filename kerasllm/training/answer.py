@@ -22,7 +22,7 @@ def load_model(run: Run) -> keras.Model:
     """The run's finished (or stopped) network."""
     path = run.path / "model.keras"
     if not path.exists():
-        raise InputError(f"{run.name} is {run.state} and has no model yet")
+        raise InputError(f"{run.name} is {run.state} and has no model yet", f"{run.name} 还没有模型（{run.state}）")
     return keras.saving.load_model(path, compile=False)
 
 
@@ -31,7 +31,10 @@ def load_checkpoint(run: Run) -> keras.Model:
     found = checkpoint.load(run.path)
     if not found:
         minutes = run.recipe.checkpoint_minutes
-        raise InputError(f"{run.name} has no checkpoint yet; the first comes after {minutes:g} minutes, or at a stop")
+        raise InputError(
+            f"{run.name} has no checkpoint yet; the first comes after {minutes:g} minutes, or at a stop",
+            f"{run.name} 还没有检查点；第一个在 {minutes:g} 分钟后，或停止时写出",
+        )
     with devices.scope(run.recipe.device):
         model = run.recipe.build(run.recipe.read())
         twin = run.recipe.twin(model)

@@ -71,6 +71,9 @@ def restore(model: keras.Model, values: list[np.ndarray]) -> None:
     """Put saved values back into the model, its metrics and its optimizer."""
     places = variables(model)
     if len(places) != len(values):
-        raise InputError("the checkpoint does not fit the network: it was written by another version; train again")
+        raise InputError(
+            "the checkpoint does not fit the network: it was written by another version; train again",
+            "检查点与网络不符：它由另一版本写成；请重新训练",
+        )
     for place, value in zip(places, values, strict=True):
         place.assign(value)

@@ -51,10 +51,16 @@ def used(device: str) -> list[str]:
         return ["cpu:0"]
     found = gpus()
     if device != "auto" and not found:
-        raise InputError(f"device: no GPU that {backend()} can use; `kerasllm doctor` tells why; or device=auto")
+        raise InputError(
+            f"device: no GPU that {backend()} can use; `kerasllm doctor` tells why; or device=auto",
+            f"device：没有 {backend()} 能用的 GPU；原因见 `kerasllm doctor`；或设 device=auto",
+        )
     if device == "gpus":
         if backend() == "torch":
-            raise InputError("device: on torch one GPU only; device=gpu, or KERAS_BACKEND=jax")
+            raise InputError(
+                "device: on torch one GPU only; device=gpu, or KERAS_BACKEND=jax",
+                "device：torch 只能用一块 GPU；请设 device=gpu，或 KERAS_BACKEND=jax",
+            )
         return found
     return found[:1] or ["cpu:0"]
 
@@ -187,8 +193,11 @@ def memory(batch_size: int) -> Iterator[None]:
             words in str(error) for words in ("RESOURCE_EXHAUSTED", "out of memory", "OOM", "Out of memory")
         ):
             raise
-        cure = f"batch_size={batch_size // 2}" if batch_size > 1 else "a smaller network"
-        raise InputError(f"the device has no memory left with batch_size={batch_size}: try {cure}") from error
+        half = f"batch_size={batch_size // 2}" if batch_size > 1 else ""
+        raise InputError(
+            f"the device has no memory left with batch_size={batch_size}: try {half or 'a smaller network'}",
+            f"batch_size={batch_size} 时设备内存不足：请试 {half or '更小的网络'}",
+        ) from error
 
 
 def _full() -> tuple[type[BaseException], ...]:

@@ -138,16 +138,19 @@ class Recorder(keras.callbacks.Callback):
     def _check(self, logs: dict[str, float]) -> None:
         for name, value in logs.items():
             if name.endswith("loss") and not math.isfinite(value):
+                epoch, (cause, zh) = self.progress.epoch + 1, self._cause()
                 raise DivergedError(
-                    f"{name} is {value} in epoch {self.progress.epoch + 1}: {self._cause()} probably too high; "
-                    "the last good weights are kept"
+                    f"{name} is {value} in epoch {epoch}: {cause} probably too high; the last good weights are kept",
+                    f"{name} 在第 {epoch} 轮变为 {value}：{zh} 可能过大；已保留最后一次正常的权重",
                 )
 
-    def _cause(self) -> str:
+    def _cause(self) -> tuple[str, str]:
         recipe = self._recipe
-        penalties = " and ".join(f"{name} {value:g}" for name in ("l1", "l2") if (value := getattr(recipe, name)))
-        rate = f"the learning rate {recipe.peak_rate():g}"
-        return f"{rate}, or {penalties}, is" if penalties else f"{rate} is"
+        penalties = [f"{name} {value:g}" for name in ("l1", "l2") if (value := getattr(recipe, name))]
+        rate = f"{recipe.peak_rate():g}"
+        if not penalties:
+            return f"the learning rate {rate} is", f"学习率 {rate}"
+        return f"the learning rate {rate}, or {' and '.join(penalties)}, is", f"学习率 {rate} 或 {'、'.join(penalties)}"
 
     def _stop(self) -> NoReturn:
         self._sync()

@@ -38,7 +38,9 @@ class Compare(anywidget.AnyWidget):
         """Two to eight runs, or their paths, names or beginnings of names; `folder` is the folder of runs."""
         super().__init__()
         if not 2 <= len(runs) <= MOST:
-            raise InputError(f"compare 2 to {MOST} runs, not {len(runs)}")
+            raise InputError(
+                f"compare 2 to {MOST} runs, not {len(runs)}", f"比较 2 到 {MOST} 次运行，而不是 {len(runs)} 次"
+            )
         self._runs = [run if isinstance(run, Run) else open_run(run, folder) for run in runs]
         self.still = Still(self._kept)
         self.runs = [_drawn(run) for run in self._runs]

@@ -29,7 +29,8 @@ def estimate(recipe: Recipe) -> dict[str, Any]:
         lines = _watched(run, worker)
         status = run.status
         if status["state"] == "failed":
-            raise InputError(status.get("message", "the try failed"))
+            message = status.get("message", "")
+            raise InputError(message or "the try failed", message or "试跑失败")
         return {"seconds": _seconds(lines, status), "steps": status.get("steps", 0)}
     finally:
         worker.dismiss()  # it stops the try and removes the folder

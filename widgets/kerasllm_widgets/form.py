@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from kerasllm.data.files import Table, no_file, read
 from kerasllm.data.samples import HOLDS, SAMPLES, sample
 from kerasllm.errors import InputError, did_you_mean
-from kerasllm.parameters import GROUPS, bounds, drawing
+from kerasllm.parameters import GROUPS, bounds, drawing, reason
 from kerasllm.recipe import Recipe
 
 Said = dict[str, str]  # {"en": …, "zh": …}
@@ -26,21 +26,6 @@ ROWS = 20  # of a file that are shown
 TEXTS = (".txt", ".md")
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".gz")
 LONGEST = 200  # characters of a cell that are shown
-
-# pydantic's kinds of mistakes -> the user's words.
-REASONS = {
-    "greater_than": ("must be greater than {gt:g}", "必须大于 {gt:g}"),
-    "greater_than_equal": ("must be {ge:g} or more", "必须大于或等于 {ge:g}"),
-    "less_than": ("must be less than {lt:g}", "必须小于 {lt:g}"),
-    "less_than_equal": ("must be {le:g} or less", "必须小于或等于 {le:g}"),
-    "int_parsing": ("must be a whole number", "必须是整数"),
-    "int_from_float": ("must be a whole number", "必须是整数"),
-    "int_parsing_size": ("is too large", "过大"),
-    "float_parsing": ("must be a number", "必须是数字"),
-    "finite_number": ("must be a finite number", "必须是有限的数"),
-    "bool_parsing": ("must be true or false", "必须是 true 或 false"),
-    "literal_error": ("must be one of {expected}", "必须是其中之一：{expected}"),
-}
 
 
 def schema(recipe: type[Recipe]) -> dict[str, Any]:
@@ -89,21 +74,9 @@ def mistakes(recipe: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Sa
     try:
         BaseModel.__init__(recipe.__new__(recipe), **values)
     except ValidationError as error:
-        return {".".join(map(str, part["loc"])): _reason(part) for part in error.errors(include_url=False)}
+        found = {".".join(map(str, part["loc"])): reason(part) for part in error.errors(include_url=False)}
+        return {name: {"en": english, "zh": chinese} for name, (english, chinese) in found.items()}
     return {}
-
-
-def _reason(part: Any) -> Said:
-    context = part.get("ctx", {})
-    english, chinese = REASONS.get(part["type"], ("", ""))
-    if part["type"] in ("int_parsing", "float_parsing") and not str(part["input"]).strip():
-        return {"en": "is needed", "zh": "不能为空"}
-    if english:
-        return {"en": english.format(**context), "zh": chinese.format(**context).replace(" or ", " 或 ")}
-    if isinstance(context.get("error"), InputError):
-        return told(context["error"])
-    words = part["msg"].removeprefix("Value error, ")  # a stranger's recipe may raise a plain ValueError
-    return {"en": words, "zh": words}
 
 
 def told(error: InputError) -> Said:

@@ -18,7 +18,9 @@ def save(recipe: Recipe, path: Path) -> None:
     with needs("lab"):
         import nbformat
     if path.suffix != ".ipynb":
-        raise InputError(f"{path.name}: a notebook's name ends with .ipynb")
+        raise InputError(
+            f"{path.name}: a notebook's name ends with .ipynb", f"{path.name}：notebook 的名称须以 .ipynb 结尾"
+        )
     kind = type(recipe)
     source = notebook.template(kind.name())
     drawn = notebook.draw(kind, nbformat.read(source, as_version=4) if source else None)
@@ -28,9 +30,9 @@ def save(recipe: Recipe, path: Path) -> None:
         with path.open("x", encoding="utf-8") as file:
             nbformat.write(drawn, file)
     except FileExistsError:
-        raise InputError(f"{path} exists already; choose another name") from None
+        raise InputError(f"{path} exists already; choose another name", f"{path} 已存在；请另选名称") from None
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+        raise InputError(f"cannot write {path}: {error.strerror}", f"无法写入 {path}：{error.strerror}") from error
 
 
 def load(path: Path) -> Recipe:
@@ -40,9 +42,9 @@ def load(path: Path) -> Recipe:
     try:
         cells = nbformat.read(path, as_version=4).cells
     except FileNotFoundError:
-        raise InputError(f"no file {path}") from None
+        raise InputError(f"no file {path}", f"没有文件 {path}") from None
     except (ValueError, AttributeError, KeyError, nbformat.ValidationError) as error:
-        raise InputError(f"{path.name} is no notebook") from error
+        raise InputError(f"{path.name} is no notebook", f"{path.name} 不是 notebook") from error
     code = [cell for cell in cells if cell.cell_type == "code"]
     settings: dict[str, Any] = {}
     for tag in PARAMETERS:
@@ -50,7 +52,9 @@ def load(path: Path) -> Recipe:
             if tag in cell.metadata.get("tags", []):
                 settings |= _settings(cell.source, path.name)
     if not settings:
-        raise InputError(f"{path.name} has no cell tagged `parameters`")
+        raise InputError(
+            f"{path.name} has no cell tagged `parameters`", f"{path.name} 没有带 `parameters` 标签的单元格"
+        )
     kind = _recipe([cell.source for cell in code], path.name)
     return kind(**{name: value for name, value in settings.items() if name in kind.model_fields})
 
@@ -67,7 +71,10 @@ def _settings(source: str, name: str) -> dict[str, Any]:
                     found[target.id] = ast.literal_eval(statement.value)
                 except ValueError:
                     words = f"{target.id} is {ast.unparse(statement.value)}"
-                    raise InputError(f"{name}: {words}, which is no plain value") from None
+                    raise InputError(
+                        f"{name}: {words}, which is no plain value",
+                        f"{name}：{target.id} 是 {ast.unparse(statement.value)}，不是直接写出的值",
+                    ) from None
     return found
 
 
@@ -78,7 +85,10 @@ def _recipe(sources: list[str], name: str) -> type[Recipe]:
         for statement in _parsed(source):
             if isinstance(statement, ast.ImportFrom) and statement.module in known:
                 return known[statement.module]
-    raise InputError(f"{name} imports no recipe; there are: {', '.join(recipes.names())}")
+    raise InputError(
+        f"{name} imports no recipe; there are: {', '.join(recipes.names())}",
+        f"{name} 没有导入任何配方；有：{'、'.join(recipes.names())}",
+    )
 
 
 def _parsed(source: str) -> list[Any]:

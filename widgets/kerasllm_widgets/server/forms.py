@@ -17,7 +17,7 @@ from kerasllm.errors import InputError
 from kerasllm.parameters import drawing, schema
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create
-from kerasllm_widgets.form import mistakes, places
+from kerasllm_widgets.form import places
 from kerasllm_widgets.server import paths
 
 PRESET = re.compile(r"([a-z]+://)?\w[\w.@-]*(/\w[\w.@-]*)*")  # a name, or hf://user/model
@@ -81,7 +81,7 @@ def reserve_training(root: Path, runs: Path, recipe: type[Recipe], filled: Fille
 def anchored(root: Path, recipe: type[Recipe], filled: Filled) -> dict[str, Any]:
     """The values with absolute paths of files and presets' folders, all below the root; their columns are there."""
     values, folder = dict(filled.values), paths.below(root, filled.folder)
-    made = _made(recipe, values)
+    made = recipe(**values)
     files, presets = made.files(folder), made.named("preset")
     for name, value in files.items():
         if not value.startswith("sample:"):
@@ -94,16 +94,6 @@ def anchored(root: Path, recipe: type[Recipe], filled: Filled) -> dict[str, Any]
             raise Elsewhere(name, is_preset=True)
     _check_columns(recipe, {**made.model_dump(), **values})
     return values
-
-
-def _made(recipe: type[Recipe], values: Mapping[str, Any]) -> Recipe:
-    """The recipe with these values; what is wrong with them is told in Chinese too."""
-    try:
-        return recipe(**values)
-    except InputError as error:
-        wrong = mistakes(recipe, values)
-        zh = "；".join(f"{name}：{said['zh']}" if name else said["zh"] for name, said in wrong.items())
-        raise InputError(str(error), zh) from None
 
 
 def _check_columns(recipe: type[Recipe], values: dict[str, Any]) -> None:

@@ -45,7 +45,10 @@ def form(path: Path, language: str) -> dict[str, Any]:
             drawn["properties"][name] |= _default(known[name])
         return {"recipe": recipe.name(), "schema": drawn, "values": {}}
     if not known:
-        raise InputError(f"{path.name} has no cell tagged `parameters`: tag one in the notebook's property inspector")
+        raise InputError(
+            f"{path.name} has no cell tagged `parameters`: tag one in the notebook's property inspector",
+            f"{path.name} 没有带 `parameters` 标签的单元格：请在 notebook 的属性检查器中给一个加上",
+        )
     properties = {name: _property(parameter) for name, parameter in known.items()}
     groups = [{"name": "parameters", "title": "参数" if language == "zh" else "Parameters"}]
     return {"recipe": "", "schema": {"type": "object", "properties": properties, "groups": groups}, "values": {}}

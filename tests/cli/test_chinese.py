@@ -1,0 +1,104 @@
+"""Mistakes in Chinese, where the environment speaks it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from kerasllm import cli, recipes
+from kerasllm.cli.training import train
+from kerasllm.recipes.linear_regression import LinearRegression
+from kerasllm.run import create, files
+from tests.cli.commands import Answer, one_line
+
+Call = Callable[..., Answer]
+
+
+@pytest.fixture(autouse=True)
+def chinese(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The environment, and the recipes' flags forgotten that were drawn in it."""
+    monkeypatch.delenv("LC_ALL", raising=False)
+    monkeypatch.delenv("LC_MESSAGES", raising=False)
+    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+    yield
+    for name in [name for name in recipes.names() if name in train]:
+        del train[name]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Files with something wrong in each, and the current folder."""
+    monkeypatch.chdir(tmp_path)
+    texts = {
+        "houses.csv": "area,price\n50,100\n60,cheap\n70,140\n",
+        "one.csv": "text,label\nyes,a\nno,a\n",
+        "empty.csv": "",
+        "points.csv": "epochs\n3\nmany\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "sheet.csv").write_bytes(b"PK\x03\x04")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "cats").mkdir()
+    (tmp_path / "cats" / "a").mkdir()
+    (tmp_path / "cats" / "a" / "x.png").write_bytes(b"")
+    cell = nbformat.v4.new_code_cell("epochs: int = 3", metadata={"tags": ["parameters"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "mine.ipynb")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("train linear_regresion", "没有配方 'linear_regresion'；是否指 'linear_regression'？"),
+        ("train linear_regression --epochs 0", "epochs：'0' 必须大于或等于 1"),
+        ("train linear_regression --epochs many", "epochs：'many' 必须是整数"),
+        ("train text_classifier --momentum 0.5", "momentum 只用于 sgd 与 rmsprop，不用于 adam"),
+        ("train linear_regression --data house.csv", "没有文件 {folder}/house.csv；是否指 'houses.csv'？"),
+        ("train linear_regression houses.csv", "此处不能写 'houses.csv'；参数要带名称，如 --data FILE"),
+        ("notebook linear_regression -p epoch 3", "没有参数 'epoch'；是否指 'epochs'？"),
+        ("notebook linear_regression -p epochs 3 -p epochs 4", "epochs 给出了两次"),
+        ("notebook mine.ipynb -p epochs many", "epochs：'many' 不是 int，而默认值 3 是"),
+        ("notebook mine.ipynb -p epoch 3", "mine.ipynb：没有参数 'epoch'；是否指 'epochs'？"),
+        ("card empty.csv", "empty.csv 是空的"),
+        ("card sheet.csv", "sheet.csv：是 Excel 或 zip 文件；请把工作表另存为 CSV"),
+        ("card one.csv --text txt", "one.csv：没有 'txt' 这一列；是否指 'text'？（由参数 'text' 指定）"),
+        ("card cats", "cats：1 张图片都无法读取，例如 a/x.png：是空的"),
+        ("batch linear_regression --grid epochs", "--grid epochs：请写作 名称=值,值"),
+        ("batch linear_regression --table points.csv", "points.csv 第 3 行，列 'epochs'：'many' 必须是整数"),
+        (
+            "batch linear_regression -p data houses.csv",
+            "houses.csv 第 3 行，列 'price'：'cheap' 不是数字",
+        ),
+        (
+            "batch text_classifier -p data one.csv",
+            "one.csv，列 'label'：训练用的只有 1 个类别（a）；至少需要 2 个",
+        ),
+        ("batch bert_classifier -p preset empty", "preset：{folder}/empty 中没有 config.json"),
+        (
+            "batch bert_classifier -p preset no/such",
+            "preset：'no/such' 不是目录；huggingface.co 上的模型请写作 hf://no/such",
+        ),
+        ("predict mine", "predict：请给出行或 --file，二者之一"),
+        ("stop mine", "mine 已完成"),
+        ("show nothing", "{folder}/runs 中没有运行 'nothing'"),
+    ],
+)
+def test_a_mistake_is_told_in_chinese(words: str, says: str, call: Call, folder: Path) -> None:
+    run = create(LinearRegression(), name="mine")
+    files.replace_json(run.path / "status.json", {"state": "completed"})
+    assert one_line(call(*words.split())) == f"kerasllm: {says.format(folder=folder)}\n"
+
+
+def test_a_full_disk_is_told_in_chinese(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*words: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/status.json")
+
+    monkeypatch.setattr(cli, "list_runs", broken)
+    assert "无法写入 /data/status.json：" in one_line(call("runs"))
