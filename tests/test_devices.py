@@ -191,3 +191,19 @@ def test_batch_normalization_sees_the_whole_batch_of_several_devices_while_it_tr
         with devices.synchronized(outer):
             assert {layer.synchronized for layer in norms} == {parts > 1}
         assert not any(layer.synchronized for layer in norms)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="page faults are counted as Linux does")
+def test_a_steps_memory_is_kept_for_the_next() -> None:
+    """Fresh memory costs a page fault for each 4 kB, in sum as long as the computing itself."""
+    import resource
+
+    import keras
+
+    numbers = keras.ops.ones((4096, 4096))  # 64 MB: more than malloc ever keeps
+    for _ in range(2):
+        numbers * 2.0
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        numbers * 2.0
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 4096, "a quarter of one such tensor's pages"
