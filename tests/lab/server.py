@@ -94,7 +94,12 @@ class Server:
 
     def __exit__(self, *error: object) -> None:
         """Leave nothing behind: the runs would outlive the server."""
-        self.stop()
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:  # Jupyter waits a minute for a kernel that was just being started
+            self.process.kill()
+            self.process.wait()
         for run in runs(self.runs):
             if run.state == "running":
                 run.stop()

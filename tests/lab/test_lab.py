@@ -70,6 +70,7 @@ def test_a_notebook_of_ones_own_runs_with_parameters_from_a_form(page: Page, lab
     expect(form).to_contain_text("how often")
     form.locator("input[id$=_count]").fill("2.5")
     expect(form).to_contain_text("needs a whole number")
+    page.keyboard.press("Tab")
     form.locator("input[id$=_count]").fill("3")
     expect(form).not_to_contain_text("needs a whole number")
     assert serious(page, ".kerasllm-form") == []

@@ -107,9 +107,13 @@ function Fields({ form, start, trans, onDrawn, onChange }: FieldsProps): JSX.Ele
   const place = React.useRef<HTMLDivElement>(null);
   React.useEffect(onDrawn, []);
   React.useEffect(() => {
-    // Lab's template shows the names, but not as labels of their inputs.
     for (const input of place.current?.querySelectorAll('input, select') ?? []) {
+      // Lab's template shows the names, but not as labels of their inputs.
       input.setAttribute('aria-label', input.id.slice(input.id.indexOf('_') + 1));
+    }
+    for (const input of place.current?.querySelectorAll<HTMLInputElement>('input[type=number]') ?? []) {
+      // A browser counts steps of 1 from what stood there when the field was left: after 2.5 it takes no 3.
+      input.step = 'any';
     }
   });
   const { properties, groups } = form.schema;
