@@ -46,16 +46,20 @@ def flags(values: dict[str, Any]) -> list[str]:
     return [word for key, value in values.items() for word in (f"--{key.replace('_', '-')}", str(value))]
 
 
+@pytest.fixture(scope="module", params=recipes.names())
+def name(request: pytest.FixtureRequest) -> str:
+    """Each recipe in turn; the tests of one stand side by side, so that few processes train it."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """Each recipe trained once, shortly, in this process."""
-    folder = tmp_path_factory.mktemp("trained")
-    return {name: recipes.find(name)(**hard(name)).train(runs=folder) for name in recipes.names()}
+def trained(name: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The recipe trained once, shortly, in this process."""
+    return recipes.find(name)(**hard(name)).train(runs=tmp_path_factory.mktemp("trained"))
 
 
-@pytest.mark.parametrize("name", recipes.names())
-def test_one_seed_gives_the_same_weights_on_three_surfaces(name: str, trained: dict[str, Run], kerasllm: Call) -> None:
-    found = [*by_command_and_notebook(name, "tensorflow", kerasllm), trained[name]]
+def test_one_seed_gives_the_same_weights_on_three_surfaces(name: str, trained: Run, kerasllm: Call) -> None:
+    found = [*by_command_and_notebook(name, "tensorflow", kerasllm), trained]
     assert [run.asked["surface"] for run in found] == ["cli", "notebook", "python"]
     assert len({run.report["weights"] for run in found}) == 1
     assert len({json.dumps(run.scores) for run in found}) == 1
@@ -63,7 +67,6 @@ def test_one_seed_gives_the_same_weights_on_three_surfaces(name: str, trained: d
     assert shown["weights"] == found[0].report["weights"]
 
 
-@pytest.mark.parametrize("name", recipes.names())
 def test_one_seed_gives_the_same_weights_in_a_command_and_a_notebook_on_jax(name: str, kerasllm: Call) -> None:
     found = by_command_and_notebook(name, "jax", kerasllm)
     assert len({run.report["weights"] for run in found}) == 1
@@ -188,19 +191,16 @@ def kill_and_compare(name: str, backend: str, kills: int, inside: int) -> None:
     assert len(broken.sessions) == len([line for line in broken.sessions if line["data"]])
 
 
-@pytest.mark.parametrize("name", recipes.names())
 def test_kills_cost_nothing(name: str) -> None:
     """Ten where a start takes a second or two; half as many of the deep networks, unless KERASLLM_KILLS says more."""
     kills = int(os.environ.get("KERASLLM_KILLS", KILLS.get(name, 5)))
     kill_and_compare(name, "tensorflow", kills=kills, inside=1 + kills // 5)
 
 
-@pytest.mark.parametrize("name", recipes.names())
 def test_kills_cost_nothing_on_jax(name: str) -> None:
     kill_and_compare(name, "jax", kills=2, inside=1)
 
 
-@pytest.mark.parametrize("name", recipes.names())
 def test_torch_trains_an_epoch_and_all_backends_predict_alike(name: str, runs: Path) -> None:
     pytest.importorskip("torch", reason="the torch backend is not installed")
     run = create(recipes.find(name)(**hard(name, epochs=1)), runs, "torch")
@@ -228,15 +228,13 @@ def numbers(answer: dict[str, Any]) -> list[float]:
     return sorted(answer["probabilities"].values()) if "probabilities" in answer else list(answer.values())
 
 
-@pytest.mark.parametrize("name", recipes.names())
-def test_the_model_file_loads_without_kerasllm_and_answers_the_same(name: str, trained: dict[str, Run]) -> None:
-    run = trained[name]
-    data = run.recipe.read()
+def test_the_model_file_loads_without_kerasllm_and_answers_the_same(trained: Run) -> None:
+    data = trained.recipe.read()
     rows = data.train.features
     inputs = data.encoder.encode(
         rows[:8] if isinstance(rows, list) else {key: cells[:8] for key, cells in rows.items()}
     )
-    expected = run.recipe.outputs(run.model, inputs)
+    expected = trained.recipe.outputs(trained.model, inputs)
     code = (
         "import sys, keras\n"
         "model = keras.saving.load_model(sys.argv[1], compile=False)\n"
@@ -244,21 +242,20 @@ def test_the_model_file_loads_without_kerasllm_and_answers_the_same(name: str, t
         "print(model.count_params())"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(run.path / "model.keras")],
+        [sys.executable, "-c", code, str(trained.path / "model.keras")],
         text=True,
         capture_output=True,
         check=True,
     )
-    assert int(done.stdout) == run.model.count_params()
+    assert int(done.stdout) == trained.model.count_params()
     import keras
 
-    again = run.recipe.outputs(keras.saving.load_model(run.path / "model.keras", compile=False), inputs)
+    again = trained.recipe.outputs(keras.saving.load_model(trained.path / "model.keras", compile=False), inputs)
     assert (again == expected).all()
 
 
-@pytest.mark.parametrize("name", recipes.names())
-def test_inputs_and_outputs_are_named_and_every_layer_too(name: str, trained: dict[str, Run]) -> None:
-    model = trained[name].model
+def test_inputs_and_outputs_are_named_and_every_layer_too(trained: Run) -> None:
+    model = trained.model
     assert {tensor.name for tensor in model.inputs} <= {"ids", "mask", "numbers", "categories", "pixels"}
     assert model.output_names in (["logits"], ["value"])
     for weight in model.weights:
@@ -267,10 +264,8 @@ def test_inputs_and_outputs_are_named_and_every_layer_too(name: str, trained: di
         )
 
 
-@pytest.mark.parametrize("name", recipes.names())
-def test_a_run_folder_holds_all_its_results(name: str, trained: dict[str, Run]) -> None:
-    run = trained[name]
-    names = {path.name for path in run.path.iterdir()}
+def test_a_run_folder_holds_all_its_results(name: str, trained: Run) -> None:
+    names = {path.name for path in trained.path.iterdir()}
     assert {
         "run.json",
         "sessions.jsonl",
@@ -280,25 +275,22 @@ def test_a_run_folder_holds_all_its_results(name: str, trained: dict[str, Run]) 
         "model.keras",
         "scores.json",
     } <= names
-    assert list((run.path / "figures").glob("*.png"))
-    assert run.state == "completed"
-    assert len(run.history) == 3
-    assert run.scores["rows"] > 0
-    assert run.scores["main"] in run.scores
-    assert run.status["step"] == run.status["steps"]
+    assert list((trained.path / "figures").glob("*.png"))
+    assert trained.state == "completed"
+    assert len(trained.history) == 3
+    assert trained.scores["rows"] > 0
+    assert trained.scores["main"] in trained.scores
+    assert trained.status["step"] == trained.status["steps"]
 
 
-@pytest.mark.parametrize("name", recipes.names())
-def test_predict_and_evaluate_agree_with_the_scores(name: str, trained: dict[str, Run]) -> None:
-    run = trained[name]
-    data = run.recipe.read()
+def test_predict_and_evaluate_agree_with_the_scores(trained: Run) -> None:
+    data = trained.recipe.read()
     assert data.test is not None
-    answers = run.predict(data.test.features)
-    assert len(answers) == len(data.test) == run.scores["rows"]
-    assert run.predict([]) == []
+    answers = trained.predict(data.test.features)
+    assert len(answers) == len(data.test) == trained.scores["rows"]
+    assert trained.predict([]) == []
 
 
-@pytest.mark.parametrize("name", recipes.names())
 def test_the_users_keras_and_random_state_are_left_as_they_were(name: str) -> None:
     import keras
     import numpy as np
@@ -316,9 +308,8 @@ def test_the_users_keras_and_random_state_are_left_as_they_were(name: str) -> No
         keras.config.set_dtype_policy("float32")
 
 
-@pytest.mark.parametrize("name", recipes.names())
-def test_a_completed_run_is_left_as_it_is(name: str, trained: dict[str, Run]) -> None:
-    before = {path: path.stat().st_mtime_ns for path in trained[name].path.rglob("*")}
-    assert trained[name].resume().path == trained[name].path
-    assert {path: path.stat().st_mtime_ns for path in trained[name].path.rglob("*")} == before
-    assert package.open(trained[name].path).state == "completed"
+def test_a_completed_run_is_left_as_it_is(trained: Run) -> None:
+    before = {path: path.stat().st_mtime_ns for path in trained.path.rglob("*")}
+    assert trained.resume().path == trained.path
+    assert {path: path.stat().st_mtime_ns for path in trained.path.rglob("*")} == before
+    assert package.open(trained.path).state == "completed"

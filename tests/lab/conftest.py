@@ -40,9 +40,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with Server(tmp_path_factory.mktemp("lab"), "jupyterlab") as server:
         yield server
+
+
+@pytest.fixture
+def lab(jupyterlab: Server) -> Iterator[Server]:
+    """The JupyterLab of all tests; each leaves it without kernels."""
+    yield jupyterlab
+    jupyterlab.end_kernels()
 
 
 @pytest.fixture
