@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kerasllm_widgets import Panel, RunView, children
+from kerasllm_widgets import Panel, RunView, children, form
 from kerasllm_widgets.estimate import estimate
 from kerasllm_widgets.view import _look as look
 
@@ -63,10 +64,23 @@ def test_what_cannot_be_read_is_told_at_its_field_before_a_run_is_made(tmp_path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LinearRegression, "fingerprints", refuse)
         click(panel.form, "train")
-        wait(lambda: panel.form.notice, 10)
+        wait(lambda: panel.form.notice and not panel.form.busy, 10)
     assert panel.form.mistakes == {"test": {"en": "test.csv.gz: no readable gzip file", "zh": "test.csv.gz：无法解压"}}
-    assert not panel.form.busy
     assert not runs.exists()
+
+
+def test_a_refusal_stays_though_the_file_was_still_being_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    preview = form.preview
+    monkeypatch.setattr(form, "preview", lambda *asked: time.sleep(0.5) or preview(*asked))
+    monkeypatch.setattr(LinearRegression, "fingerprints", refuse)
+    (tmp_path / "test.csv.gz").write_text("x,y\n1,2\n")
+    panel = Panel("linear_regression")
+    type_(panel, data="sample:diabetes", test=str(tmp_path / "test.csv.gz"))
+    click(panel.form, "train")
+    for thread in threading.enumerate():
+        if thread.name == "kerasllm-panel":
+            thread.join(20)
+    assert list(panel.form.mistakes) == ["test"]
 
 
 def refuse(recipe: LinearRegression) -> None:

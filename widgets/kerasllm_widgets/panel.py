@@ -110,6 +110,7 @@ class Panel(ipywidgets.VBox):
 
     def train(self, name: str = "") -> Run:
         """Start a run with what stands in the form, in a process of its own; a wrong value raises InputError."""
+        self._read()  # what is told of the file comes before what is told of the run
         recipe = self._settled().anchored()
         try:
             recipe.fingerprints()  # before a run is made of what cannot be read
