@@ -1,4 +1,4 @@
-"""The kernel that is this very interpreter, and the environment it gets."""
+"""Kernels that are this very interpreter, the environment they get, and the forks that need not import Keras."""
 
 from __future__ import annotations
 
@@ -9,6 +9,53 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from kerasllm.forks import Fork, Origin
+
+
+class Kernels:
+    """Kernels for notebooks that follow each other in one process: forks, on Linux."""
+
+    def __init__(self) -> None:
+        self._origin: Origin | None = None
+
+    def provision(self, manager: Any) -> Any:
+        """The same kernel manager of jupyter_client's, with a fork as its kernel's process where one can be had."""
+        from jupyter_client.provisioning import LocalProvisioner
+
+        class Provisioner(LocalProvisioner):
+            kernels = self
+
+            async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+                """Fork, or start a process."""
+                found: Any = self.kernels.fork(cmd, kwargs["env"])
+                if found is None:
+                    return await super().launch_kernel(cmd, **kwargs)
+                self.process, self.pid, self.pgid = found, found.pid, found.pid
+                return self.connection_info
+
+        if sys.platform == "linux":
+            manager.provisioner = Provisioner(kernel_id="", kernel_spec=manager.kernel_spec, parent=manager)
+        return manager
+
+    def fork(self, command: list[str], environment: dict[str, str]) -> Fork | None:
+        """What `command` would start, as a fork; None where there is none to be had."""
+        if self._origin and not self._origin.fits:
+            self.end()
+        if not self._origin:
+            self._origin = Origin("ipykernel.kernelapp", "pandas")
+        words = command[command.index("-m") + 1 :]
+        environment = {**environment, "JPY_PARENT_PID": str(self._origin.process.pid)}
+        with open(os.devnull) as nothing:
+            found = self._origin.fork(words, environment, (nothing.fileno(), 2, 2))
+        return found if found.begins() else None
+
+    def end(self) -> None:
+        """End the process that they are forked from, and with it the kernels that it has left."""
+        if self._origin:
+            self._origin.end()
+        self._origin = None
 
 
 @contextmanager

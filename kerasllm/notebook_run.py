@@ -17,8 +17,7 @@ from typing import Any
 
 from kerasllm import own_notebook, recipes, session
 from kerasllm.errors import InputError, needs
-from kerasllm.forked_kernel import Kernels
-from kerasllm.kernels import environment, this_interpreter
+from kerasllm.kernels import Kernels, environment, this_interpreter
 from kerasllm.notebook import draw, template
 from kerasllm.own_notebook import SOURCE, declared, is_notebook, load, reserve_notebook
 from kerasllm.recipe import Recipe

@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasllm.errors import InputError, did_you_mean, needs
-from kerasllm.forked_kernel import Kernels
-from kerasllm.kernels import environment, this_interpreter
+from kerasllm.kernels import Kernels, environment, this_interpreter
 from kerasllm.run import Run, files, reserve
 from kerasllm.run.process import myself
 from kerasllm.run.writer import POLL, Writer

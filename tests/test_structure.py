@@ -21,7 +21,7 @@ ORDER = [
     ["data", "models", "presets"],
     ["evaluate", "figures"],
     ["run"],
-    ["doctor", "forked_kernel", "kernels"],
+    ["doctor", "forks", "kernels"],
     ["own_notebook"],
     ["session"],
     ["recipe"],
@@ -34,7 +34,7 @@ ORDER = [
 ]
 # The conveniences of run, session and recipe are lazy calls upward: inside a function, listed here.
 UPWARD = {
-    "forked_kernel": {"training"},
+    "forks": {"training"},
     "run": {"own_notebook", "recipes", "session", "training"},
     "session": {"training"},
     "recipe": {"training"},

@@ -21,7 +21,7 @@ from typing import IO, Any
 import filelock
 
 from kerasllm.errors import InputError
-from kerasllm.forked_kernel import Kernels
+from kerasllm.kernels import Kernels
 from kerasllm.notebook_run import execute
 from kerasllm.run import Run
 from kerasllm.run.folder import ENDED

@@ -21,14 +21,16 @@ def test_why_no_rows_can_be_compared_is_told_in_the_viewers_language(monkeypatch
     """A process that ends without a word, and one that tells what is wrong."""
     told = {"problem": {"en": "no rows", "zh": "没有行"}}
 
-    def spawn(says: str) -> None:
+    def answer_with(says: str) -> None:
         code = f"print('ready', flush=True); input(); print(end={says!r}, flush=True)"
-        make = lambda *_, **pipes: subprocess.Popen([sys.executable, "-c", code], text=True, **pipes)  # noqa: E731
-        monkeypatch.setattr(children, "_spawn", make)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        monkeypatch.setattr(
+            children, "_worker", lambda: subprocess.Popen([sys.executable, "-c", code], text=True, **pipes)
+        )
 
     compare = Compare(create(LinearRegression()), create(LinearRegression()))
     for says, problem in ((json.dumps(told), told["problem"]), ("", children.LOST)):
-        spawn(says)
+        answer_with(says)
         click(compare, "flips")
         wait(lambda: "problem" in compare.flips, 20)
         assert compare.flips["problem"] == problem

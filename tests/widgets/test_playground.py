@@ -35,11 +35,12 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[str]]:
     """The answering processes that a test starts; none has Keras, and each says at once what it was asked."""
     started: list[subprocess.Popen[str]] = []
 
-    def spawn(*words: str, **pipes: int) -> subprocess.Popen[str]:
-        started.append(subprocess.Popen([sys.executable, "-c", SAYS], text=True, **pipes))  # type: ignore[call-overload]
+    def start() -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        started.append(subprocess.Popen([sys.executable, "-c", SAYS], text=True, stdin=pipe, stdout=pipe))
         return started[-1]
 
-    monkeypatch.setattr(children, "_spawn", spawn)
+    monkeypatch.setattr(children, "_worker", start)
     monkeypatch.setattr(Panel, "_look_at_file", lambda panel: None)
     return started
 

@@ -1,6 +1,7 @@
 """The processes that a kernel's views start: trainers, one that answers per run, and a parked worker.
 
-The parked one has imported Keras, which makes the next start quick.
+The parked one has imported Keras, which makes the next start quick. On Linux all workers of a kernel are forks of one
+process, which imports it once.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Any
 
+from kerasllm.forks import Fork, Origin
 from kerasllm.run import Run, files
-from kerasllm_widgets.worker import LOG
+from kerasllm_widgets.worker import IDLE, LOG
 
 Hear = Callable[[dict[str, Any]], None]
+Process = subprocess.Popen[str] | Fork
 LOST = {"en": "the model's process ended; ask again", "zh": "模型的进程已结束；请再试一次"}
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _asking = threading.RLock()  # a view that is collected while another asks hushes in the same thread
+_origin: Origin | None = None
 _parked: Worker | None = None
-_trainers: dict[str, tuple[subprocess.Popen[str], Any]] = {}  # of each run, and the heartbeat before it began
+_trainers: dict[str, tuple[Process, Any]] = {}  # of each run, and the heartbeat before it began
 _answering: dict[str, Answering] = {}  # of each run who answers for it
 _refused: dict[str, tuple[Any, str]] = {}  # of each run the heartbeat at the time, and why its trainer gave up
 
@@ -34,9 +38,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.environment = dict(os.environ)
-        self.process = _spawn(
-            "kerasllm_widgets.worker", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+        self.process = _worker()
         self.imported = threading.Event()
         self._said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         for work in (self._listen, self._write):
@@ -102,14 +104,14 @@ def take() -> Worker | None:
     return worker
 
 
-def train(run: Run) -> subprocess.Popen[str]:
+def train(run: Run) -> Process:
     """Train or resume a run in a child process that outlives this one."""
     before = run.status.get("heartbeat")
     worker = take()
     if worker:
         worker.give(do="train", run=str(run.path))
         worker.close()
-        process = worker.process
+        process: Process = worker.process
     else:
         with (run.path / LOG).open("ab") as log:
             process = _spawn(
@@ -210,28 +212,50 @@ def log(run: Run, most: int = 20_000) -> str:
     return path.read_bytes()[-most:].decode("utf-8", "replace") if path.exists() else ""
 
 
-def _await(run: Run, process: subprocess.Popen[str], before: Any) -> None:
+def _await(run: Run, process: Process, before: Any) -> None:
     """Wait for a trainer's end, and tell of one that ended before it could itself."""
-    process.wait()
+    code = process.wait()
     _bury(process)
     status = run.status
-    if status.get("heartbeat") != before or process.returncode <= 0:  # it told its end, or was told to end
+    if status.get("heartbeat") != before or code <= 0:  # it told its end, or was told to end
         return
     said = log(run).strip().splitlines()
-    words = said[-1].removeprefix("kerasllm: ") if said else f"its process ended with code {process.returncode}"
+    words = said[-1].removeprefix("kerasllm: ") if said else f"its process ended with code {code}"
     if status["state"] == "queued":
         files.replace_json(run.path / "status.json", {**status, "state": "failed", "message": words})
     else:
         _refused[str(run.path)] = status.get("heartbeat"), words
 
 
-def _bury(process: subprocess.Popen[str]) -> None:
+def _bury(process: Process) -> None:
     """Close what led to a process, and wait for its end."""
     for pipe in (process.stdin, process.stdout):
         if pipe:
             with suppress(OSError):  # what was not yet sent, to one that reads no more
                 pipe.close()
     process.wait()
+
+
+def _worker() -> Process:
+    """A worker with pipes to it; on Linux the fork of a process that has imported Keras, or does so."""
+    global _origin
+    module = "kerasllm_widgets.worker"
+    if sys.platform != "linux":
+        return _spawn(module, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    with _lock:
+        if _origin and not _origin.fits:
+            _origin.end()
+            _origin = None
+        if not _origin:
+            _origin = Origin("kerasllm.cli", "kerasllm.recipes", options=["-P"], idle=IDLE)
+        origin = _origin
+    (reads, gives), (says, tells) = os.pipe(), os.pipe()
+    with open(os.devnull, "wb") as nothing:
+        fork = origin.fork([module], dict(os.environ), (reads, tells, nothing.fileno()))
+    os.close(reads)
+    os.close(tells)
+    fork.stdin, fork.stdout = os.fdopen(gives, "w", encoding="utf-8"), os.fdopen(says, encoding="utf-8")
+    return fork
 
 
 def _spawn(module: str, *words: str, stdin: int, stdout: int | IO[bytes], stderr: int) -> subprocess.Popen[str]:
