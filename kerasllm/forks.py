@@ -144,7 +144,7 @@ def main(requests: str, idle: str, *modules: str) -> None:
         while True:
             message, files, _, _ = socket.recv_fds(asked, LARGEST, 4)
             if not message:
-                return
+                break
             words, environment = json.loads(message)
             with warnings.catch_warnings(action="ignore"):  # Python's: pyarrow and numpy have threads, which heed forks
                 pid = os.fork()
@@ -153,6 +153,7 @@ def main(requests: str, idle: str, *modules: str) -> None:
                 _become(words, {**environment, **mine}, *files)
             for file in files:
                 os.close(file)
+    os._exit(0)  # Python would take Keras apart for two seconds
 
 
 def _become(words: list[str], environment: dict[str, str], *files: int) -> NoReturn:
@@ -182,7 +183,7 @@ def _become(words: list[str], environment: dict[str, str], *files: int) -> NoRet
     except BaseException:
         traceback.print_exc()
         code = 1
-    # What Python does at its end, but for the two seconds in which it takes Keras apart.
+    # What Python does at its end, but for taking Keras apart.
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()
