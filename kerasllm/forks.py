@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import runpy
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,7 +24,6 @@ from contextlib import suppress
 from typing import IO, Any, NoReturn
 
 OWN = ("KERASLLM_RUN", "JUPYTER_PATH")  # of the environment: what each run has for itself
-LARGEST = 1 << 20  # bytes of a request, most of which is an environment
 
 
 class Origin:
@@ -40,6 +40,7 @@ class Origin:
                 env={**os.environ, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # who starts an ordinary process instead hears the same error
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
@@ -52,14 +53,21 @@ class Origin:
     def fork(self, words: Sequence[str], environment: dict[str, str], files: Sequence[int]) -> Fork:
         """What `python -m WORDS` would start, once Keras is imported; `files` are its stdin, stdout and stderr."""
         told, tells = os.pipe()
-        request = json.dumps([words, environment]).encode()
-        with suppress(OSError):  # it is gone: the fork ends before it begins
-            socket.send_fds(self._requests, [request], [*files, tells])
+        with os.fdopen(os.memfd_create("request"), "w+") as request:  # an environment may be larger than a message
+            json.dump([words, environment], request)
+            request.flush()
+            with suppress(ConnectionError):  # it is gone: the fork ends before it begins
+                socket.send_fds(self._requests, [b"fork"], [request.fileno(), *files, tells])
         os.close(tells)
         return Fork(told)
 
+    def leave(self) -> None:
+        """Ask for no more forks: it ends once it has made those that were asked for."""
+        self._requests.close()
+        threading.Thread(target=self.process.wait, name="kerasllm-left", daemon=True).start()
+
     def end(self) -> None:
-        """End the process; its forks go on."""
+        """End the process now; the forks that have begun go on."""
         self._requests.close()
         self.process.kill()
         self.process.wait()
@@ -88,9 +96,10 @@ class Fork:
             if early:
                 self.send_signal(early)
             self._begun.set()
-            code = int(lines.readline() or -signal.SIGKILL)  # of whoever told none
+            code = lines.readline()
             lines.read()  # until nobody can tell more
-        self.returncode = code
+        # Who began and told no code was killed; who never began is as one whose import failed.
+        self.returncode = int(code) if code else -(self._signal or signal.SIGKILL) if pid else 1
         self._ended.set()
 
     def begins(self) -> bool:
@@ -126,11 +135,18 @@ class Fork:
 
 
 def _surroundings() -> Any:
-    return os.getcwd(), {name: value for name, value in os.environ.items() if name not in OWN}
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError:  # deleted: processes start there all the same
+        folder = ""
+    return folder, {name: value for name, value in os.environ.items() if name not in OWN}
 
 
 def main(requests: str, idle: str, *modules: str) -> None:
-    """Import Keras and modules; then each message on a socket, `[words, environment]` with four files, makes a fork."""
+    """Import Keras and modules; then each message on a socket makes a fork.
+
+    It brings five files: one that holds `[words, environment]`, stdin, stdout, stderr, and one for the fork to tell in.
+    """
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # ipykernel reads it at its import: a kernel ends when this ends
     before = dict(os.environ)
     import kerasllm.training.fit  # noqa: F401
@@ -142,10 +158,12 @@ def main(requests: str, idle: str, *modules: str) -> None:
     with socket.socket(fileno=int(requests)) as asked, suppress(TimeoutError):
         asked.settimeout(float(idle) if idle else None)
         while True:
-            message, files, _, _ = socket.recv_fds(asked, LARGEST, 4)
+            message, files, _, _ = socket.recv_fds(asked, 4, 5)
             if not message:
                 break
-            words, environment = json.loads(message)
+            with os.fdopen(files.pop(0)) as request:
+                request.seek(0)
+                words, environment = json.load(request)
             with warnings.catch_warnings(action="ignore"):  # Python's: pyarrow and numpy have threads, which heed forks
                 pid = os.fork()
             if pid == 0:
@@ -167,8 +185,19 @@ def _become(words: list[str], environment: dict[str, str], *files: int) -> NoRet
         os.dup2(file, place)
         os.close(file)
     os.set_inheritable(tells, False)
-    os.register_at_fork(after_in_child=lambda: os.close(tells))
-    os.write(tells, f"{os.getpid()}\n".encode())
+    heard = [tells]
+
+    def tell(number: int) -> None:
+        for file in heard:
+            with suppress(BrokenPipeError):  # who asked for the fork has ended
+                os.write(file, f"{number:d}\n".encode())
+
+    def tell_no_more() -> None:
+        while heard:
+            os.close(heard.pop())
+
+    os.register_at_fork(after_in_child=tell_no_more)  # a child of this process is not this process
+    tell(os.getpid())
     os.environ.clear()
     os.environ.update(environment)
     np.random.seed()  # Python's own does so by itself
@@ -179,16 +208,17 @@ def _become(words: list[str], environment: dict[str, str], *files: int) -> NoRet
     except SystemExit as end:
         if isinstance(end.code, str):
             print(end.code, file=sys.stderr)
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        code = end.code & 0xFF if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
         traceback.print_exc()
         code = 1
+    atexit.unregister(shutil.rmtree)  # matplotlib's temporary folder, where it has one, is every fork's
     # What Python does at its end, but for taking Keras apart.
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    os.write(tells, f"{code}\n".encode())
+    tell(code)
     os._exit(code)
 
 

@@ -21,6 +21,7 @@ from kerasllm.kernels import Kernels, environment
 from kerasllm.notebook_run import _may_find_keras, execute, reserve
 from kerasllm.recipes.linear_regression import LinearRegression
 from tests.conftest import ROOT
+from tests.widgets.conftest import wait
 
 slow = pytest.mark.slow
 LINE = {"data": "sample:line", "epochs": "2"}
@@ -125,7 +126,10 @@ MODULES = {
     "gives_up": "raise SystemExit('enough')",
     "refuses": "import sys; sys.exit(7)",
     "lingers": "import threading, time; threading.Thread(target=time.sleep, args=[0.5]).start()",
-    "leaves": "import os, time; os.fork() or time.sleep(600)",
+    "leaves": "import os, time; os.fork() or os.execlp('sleep', 'sleep', '600')",
+    "nests": "import os; os.fork() or (open('held', 'w') and os.fork()); print('one')",
+    "denies": "raise SystemExit(-1)",
+    "tells": "import os; os.write(1, os.environ['LARGE'][:3].encode())",
     "waits": "import time; time.sleep(600)",
 }
 
@@ -147,8 +151,12 @@ def test_a_fork_reads_prints_and_ends_as_a_process_of_python_does(origin: Origin
     assert (code, said[-1]) == (1, "ZeroDivisionError: division by zero")
     assert run(origin, "gives_up") == (1, ["enough"])
     assert run(origin, "refuses") == (7, [])
+    assert run(origin, "denies") == (255, [])
     assert run(origin, "lingers") == (0, []), "it waits for its threads"
     assert run(origin, "leaves") == (0, []), "and not for its children"
+    assert run(origin, "nests") == (0, ["one"] * 3)
+    with environment(LARGE="x" * 1_000_000):
+        assert run(origin, "tells") == (0, ["xxx"])
 
 
 def begin(origin: Origin, *words: str) -> Fork:
@@ -170,7 +178,7 @@ def test_a_fork_is_sent_signals_also_before_it_has_begun(origin: Origin) -> None
     early = begin(origin, "waits")
     early.terminate()
     os.kill(origin.process.pid, signal.SIGCONT)
-    assert early.wait(20) < 0
+    assert early.wait(20) == -signal.SIGTERM
 
 
 @slow
@@ -184,7 +192,7 @@ def test_a_fork_outlives_its_origin_and_then_none_begins(origin: Origin) -> None
     assert fork.wait(20) < 0
     late = begin(origin, "waits")
     assert not late.begins()
-    assert late.wait(20) < 0
+    assert late.wait(20) == 1, "as of a process that could not import"
 
 
 @slow
@@ -192,3 +200,25 @@ def test_an_origin_ends_when_nobody_wants_forks_for_long() -> None:
     origin = Origin(idle=0.1)
     assert origin.process.wait(120) == 0
     origin.end()
+
+
+@slow
+def test_an_origin_that_is_left_makes_the_forks_that_were_asked_for() -> None:
+    origin = Origin()
+    fork = begin(origin, "this")
+    origin.leave()  # still importing
+    assert fork.wait(120) == 0
+    assert origin.process.wait(20) == 0
+
+
+@slow
+def test_a_fork_that_was_asked_for_does_its_work_though_who_asked_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "works.py").write_text("open('done.part', 'w').close(); import os; os.rename('done.part', 'done')")
+    code = (
+        "import os, signal; from kerasllm.forks import Origin\n"
+        "origin = Origin(); origin.fork(['works'], dict(os.environ), (0, 1, 2)); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    with (tmp_path / "said").open("w") as said:
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, stdout=said, stderr=said)
+    wait(lambda: (tmp_path / "done").exists(), 60)
+    assert (tmp_path / "said").read_text() == ""

@@ -24,8 +24,7 @@ Hear = Callable[[dict[str, Any]], None]
 Process = subprocess.Popen[str] | Fork
 LOST = {"en": "the model's process ended; ask again", "zh": "模型的进程已结束；请再试一次"}
 
-_lock = threading.RLock()
-_asking = threading.RLock()  # a view that is collected while another asks hushes in the same thread
+_lock = threading.RLock()  # a view that is collected while another asks hushes in the same thread
 _origin: Origin | None = None
 _parked: Worker | None = None
 _trainers: dict[str, tuple[Process, Any]] = {}  # of each run, and the heartbeat before it began
@@ -160,7 +159,7 @@ class Answering:
 def ask(run: Run, question: dict[str, Any], hear: Hear) -> None:
     """Ask a run's model, in the one process that answers for it; `hear` is told what it says, under the same id."""
     path = str(run.path)
-    with _asking:
+    with _lock:
         answering = _answering.get(path)
         if answering is None or answering.worker.process.poll() is not None:
             answering = Answering(run)
@@ -170,7 +169,7 @@ def ask(run: Run, question: dict[str, Any], hear: Hear) -> None:
 
 def hush(run: Run, hear: Hear) -> None:
     """Tell who asked no more; the process that answers for a run ends with the last one."""
-    with _asking:
+    with _lock:
         if answering := _answering.get(str(run.path)):
             answering.askers.discard(hear)
             if not answering.askers:
@@ -242,16 +241,14 @@ def _worker() -> Process:
     module = "kerasllm_widgets.worker"
     if sys.platform != "linux":
         return _spawn(module, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    with _lock:
+    (reads, gives), (says, tells) = os.pipe(), os.pipe()
+    with _lock, open(os.devnull, "wb") as nothing:
         if _origin and not _origin.fits:
-            _origin.end()
+            _origin.leave()
             _origin = None
         if not _origin:
             _origin = Origin("kerasllm.cli", "kerasllm.recipes", options=["-P"], idle=IDLE)
-        origin = _origin
-    (reads, gives), (says, tells) = os.pipe(), os.pipe()
-    with open(os.devnull, "wb") as nothing:
-        fork = origin.fork([module], dict(os.environ), (reads, tells, nothing.fileno()))
+        fork = _origin.fork([module], dict(os.environ), (reads, tells, nothing.fileno()))
     os.close(reads)
     os.close(tells)
     fork.stdin, fork.stdout = os.fdopen(gives, "w", encoding="utf-8"), os.fdopen(says, encoding="utf-8")
