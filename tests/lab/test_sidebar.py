@@ -140,6 +140,13 @@ def test_a_run_is_deleted_to_the_trash_unless_it_is_still_worked_on(folder: Serv
     assert not done.path.exists()
     assert b"weights" in [file.read_bytes() for file in trash.glob("done*/model.keras")]
 
+    torn = write_run(folder.runs, "torn")
+    (torn.path / "status.json").write_text("[]")
+    item(page, "torn").get_by_role("button", name="Delete").click()
+    dialog.get_by_role("button", name="Delete").click()
+    expect(item(page, "torn")).to_have_count(0)
+    assert not torn.path.exists()
+
 
 def test_the_end_of_a_run_is_told_as_what_it_is_until_that_is_switched_off(folder: Server, page: Page) -> None:
     ends: dict[str, tuple[dict[str, Any], str]] = {

@@ -24,7 +24,7 @@ from kerasllm_widgets.server import forms, paths
 from kerasllm_widgets.server.curves import Curves
 from kerasllm_widgets.server.notebooks import form, panel_notebook, reserve_notebook
 from kerasllm_widgets.server.queue import LOG, Queue
-from kerasllm_widgets.server.rows import Rows
+from kerasllm_widgets.server.rows import ODD, Rows
 
 BUSY = ("queued", "running", "stopping")
 RESTING = ("queued", "stopped", "failed", "gone")  # as the folder tells of a run that waits
@@ -242,7 +242,10 @@ class One(Route):
     async def delete(self, name: str) -> None:
         """Move it to the trash; refused while something works on it."""
         run = paths.run(self.context.runs, name)
-        state = self.context.state(run)
+        try:
+            state = self.context.state(run)
+        except ODD:
+            state = "unreadable"  # as the sidebar shows it
         if state in BUSY:
             raise InputError(f"{run.name} is {state}; stop it first", f"{run.name} 尚未结束；请先停止")
         if not await self._is_left(run):

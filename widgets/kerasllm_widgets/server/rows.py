@@ -18,7 +18,7 @@ from kerasllm_widgets.server import paths
 POINTS = 40  # of a sparkline
 STALLED = 10.0  # seconds without a heartbeat after which a living process is said to be stalled
 FILES = ("status.json", "history.jsonl", "scores.json", "notebook.ipynb", "stop")
-ODD = (InputError, OSError, ValueError, KeyError, TypeError, AttributeError)  # what reading strangers' files raises
+ODD = (InputError, ValueError, KeyError, TypeError, AttributeError)  # what strangers' files hold raises
 WORDS = ("phase", "message")  # of the status
 NUMBERS = ("epoch", "epochs", "step", "steps", "eta")
 LIVING = ("queued", "running", "stopping", "stalled")  # looked at again though no file has changed
@@ -70,7 +70,7 @@ class _Row:
             return None
         try:
             self._shown = self._look(asked)
-        except ODD as error:
+        except (*ODD, OSError) as error:
             reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
             self._shown = self._row(asked, state="unreadable", message=reason)
         return self._shown
