@@ -112,6 +112,8 @@ def test_the_runs_that_are_selected_are_compared(folder: Server, page: Page) -> 
         head = view.locator("table", has_text=caption).locator("th[scope=col]")
         expect(head).to_have_text(["run8", "run0"])
     expect(view.get_by_role("row", name="rmse 2 0", exact=True)).to_be_visible()
+    for header, count in (("state", 1), ("message", 0)):  # there is no message to tell
+        expect(view.get_by_role("rowheader", name=header, exact=True)).to_have_count(count)
     expect(view.get_by_role("img", name="loss: run8 0.3333, run0 0.3333")).to_be_visible()
     assert serious(page, ".kerasllm-view") == []
 

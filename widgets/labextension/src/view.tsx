@@ -74,6 +74,7 @@ function View({ names, commands, trans, isShown }: Props): JSX.Element {
     );
   const heads = names.length > 1 ? shown.map(run => run.name) : [];
   const single = shown.length === 1 && names.length === 1 ? shown[0] : null;
+  const told = shown.map(run => run.status.message || phaseWord(run.status.phase ?? '', trans));
   return (
     <>
       <h1>{single ? single.name : trans.__('Compare %1 runs', names.length)}</h1>
@@ -90,7 +91,7 @@ function View({ names, commands, trans, isShown }: Props): JSX.Element {
         rows={[
           [trans.__('recipe'), shown.map(run => run.recipe)],
           [trans.__('state'), shown.map(run => stateWord(run.state, trans))],
-          [trans.__('message'), shown.map(run => run.status.message || phaseWord(run.status.phase ?? '', trans))]
+          ...((told.some(Boolean) ? [[trans.__('message'), told]] : []) as Rows)
         ]}
       />
       <Curves runs={shown} axis={trans.__('epoch')} />
