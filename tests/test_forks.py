@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import chdir, suppress
+from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from kerasllm.kernels import Kernels, environment
 from kerasllm.notebook_run import _may_find_keras, execute, reserve
 from kerasllm.recipes.linear_regression import LinearRegression
 from tests.conftest import ROOT
-from tests.widgets.conftest import wait
+from tests.server.waiting import wait
 
 slow = pytest.mark.slow
 LINE = {"data": "sample:line", "epochs": "2"}
@@ -108,25 +108,13 @@ def test_kernels_end_with_the_worker_that_was_killed() -> None:
     assert not any(process.is_running() for process in processes)
 
 
-@pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
-    """Its folder is where modules are looked for first, as `python -m` does."""
-    folder = tmp_path_factory.mktemp("forks")
-    with chdir(folder):
-        found = Origin()
-        for name, code in MODULES.items():
-            (folder / f"{name}.py").write_text(code)
-        yield found
-    found.end()
-
-
 MODULES = {
     "speaks": "import sys; print(sys.argv[1:], sys.stdin.read(), __name__); print('why', file=sys.stderr)",
     "fails": "1 / 0",
     "gives_up": "raise SystemExit('enough')",
     "refuses": "import sys; sys.exit(7)",
     "lingers": "import threading, time; threading.Thread(target=time.sleep, args=[0.5]).start()",
-    "leaves": "import os, time; os.fork() or os.execlp('sleep', 'sleep', '600')",
+    "leaves": "import os, time; os.fork() or time.sleep(600)",
     "nests": "import os; os.fork() or (open('held', 'w') and os.fork()); print('one')",
     "denies": "raise SystemExit(-1)",
     "tells": "import os; os.write(1, os.environ['LARGE'][:3].encode())",
@@ -134,12 +122,32 @@ MODULES = {
 }
 
 
+@contextmanager
+def an_origin(folder: Path) -> Iterator[Origin]:
+    """Its folder is where modules are looked for first, as `python -m` does."""
+    for name, code in MODULES.items():
+        (folder / f"{name}.py").write_text(code)
+    with chdir(folder):
+        found = Origin()
+        yield found
+    found.end()
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
+    with an_origin(tmp_path_factory.mktemp("forks")) as found:
+        yield found
+
+
 def run(origin: Origin, *words: str, said: str = "") -> tuple[int, list[str]]:
     """The exit code of a fork, and what it prints."""
     with open("in", "w+") as stdin, open("out", "w") as out:
         stdin.write(said)
         stdin.seek(0)
-        code = origin.fork(words, dict(os.environ), (stdin.fileno(), out.fileno(), out.fileno())).wait(60)
+        fork = origin.fork(words, dict(os.environ), (stdin.fileno(), out.fileno(), out.fileno()))
+        code = fork.wait(60)
+    with suppress(ProcessLookupError):
+        os.killpg(fork.pid, signal.SIGKILL)  # the children that it has left
     return code, Path("out").read_text().splitlines()
 
 
@@ -182,17 +190,18 @@ def test_a_fork_is_sent_signals_also_before_it_has_begun(origin: Origin) -> None
 
 
 @slow
-def test_a_fork_outlives_its_origin_and_then_none_begins(origin: Origin) -> None:
-    fork = begin(origin, "waits")
-    assert fork.begins()
-    origin.process.kill()
-    origin.process.wait()
-    assert fork.poll() is None
-    fork.kill()
-    assert fork.wait(20) < 0
-    late = begin(origin, "waits")
-    assert not late.begins()
-    assert late.wait(20) == 1, "as of a process that could not import"
+def test_a_fork_outlives_its_origin_and_then_none_begins(tmp_path: Path) -> None:
+    with an_origin(tmp_path) as origin:
+        fork = begin(origin, "waits")
+        assert fork.begins()
+        origin.process.kill()
+        origin.process.wait()
+        assert fork.poll() is None
+        fork.kill()
+        assert fork.wait(20) < 0
+        late = begin(origin, "waits")
+        assert not late.begins()
+        assert late.wait(20) == 1, "as of a process that could not import"
 
 
 @slow
