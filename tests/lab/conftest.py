@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from tests.lab.server import Server
 
@@ -29,14 +29,21 @@ def lacks(part: str) -> NoReturn:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """The browser of all tests; with a profile on the disk it compiles Lab's scripts once, and not for every page."""
     if not CHROMIUM:
         lacks("chromium")
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"),
+            executable_path=CHROMIUM,
+            args=FLAGS,
+            viewport={"width": 1280, "height": 1000},
+        )
+        context.set_default_timeout(PATIENCE)
+        yield context
+        context.close()
 
 
 @pytest.fixture(scope="session")
@@ -53,16 +60,16 @@ def lab(jupyterlab: Server) -> Iterator[Server]:
 
 
 @pytest.fixture
-def page(browser: Browser, screenshots: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(browser: BrowserContext, screenshots: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
     """An empty page; its test fails on an error in our scripts, and what it looked like at the end is kept."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1000}, **getattr(request, "param", {}))
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
+    page = browser.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(f"{error}\n{error.stack}"))
     yield page
     page.screenshot(path=screenshots / f"{request.node.name}.png")
-    context.close()
+    for one in browser.pages[1:]:  # with its first page the browser would end
+        one.close()
+    browser.clear_cookies()
     assert not [error for error in errors if any(word in error for word in OURS)]
 
 
