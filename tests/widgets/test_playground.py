@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -73,6 +74,20 @@ def test_each_answer_goes_to_who_asked_whatever_number_the_question_has(workers:
     wait(lambda: one.answer["id"] == 2, 20)
     assert len(workers) == 1
     one.close()
+    wait(lambda: workers[0].poll() is not None, 20)
+
+
+def test_a_view_may_be_collected_in_one_thread_while_another_starts_a_process(
+    workers: list[subprocess.Popen[str]],
+) -> None:
+    playground = Playground(create(LinearRegression()))
+    click(playground, "row", id=1, row="yes")
+    wait(lambda: playground.answer, 20)
+    closing = threading.Thread(target=playground.close, daemon=True)
+    with children._lock:
+        closing.start()
+        closing.join(20)
+        assert not closing.is_alive()
     wait(lambda: workers[0].poll() is not None, 20)
 
 

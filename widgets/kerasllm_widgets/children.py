@@ -24,11 +24,12 @@ Hear = Callable[[dict[str, Any]], None]
 Process = subprocess.Popen[str] | Fork
 LOST = {"en": "the model's process ended; ask again", "zh": "模型的进程已结束；请再试一次"}
 
-_lock = threading.RLock()  # a view that is collected while another asks hushes in the same thread
+_lock = threading.RLock()
 _origin: Origin | None = None
 _parked: Worker | None = None
 _trainers: dict[str, tuple[Process, Any]] = {}  # of each run, and the heartbeat before it began
 _answering: dict[str, Answering] = {}  # of each run who answers for it
+_hushed: queue.SimpleQueue[tuple[str, Hear]] = queue.SimpleQueue()  # which run's views ask no more
 _refused: dict[str, tuple[Any, str]] = {}  # of each run the heartbeat at the time, and why its trainer gave up
 
 
@@ -160,6 +161,8 @@ def ask(run: Run, question: dict[str, Any], hear: Hear) -> None:
     """Ask a run's model, in the one process that answers for it; `hear` is told what it says, under the same id."""
     path = str(run.path)
     with _lock:
+        if not _hushing.is_alive():
+            _hushing.start()
         answering = _answering.get(path)
         if answering is None or answering.worker.process.poll() is not None:
             answering = Answering(run)
@@ -168,12 +171,25 @@ def ask(run: Run, question: dict[str, Any], hear: Hear) -> None:
 
 
 def hush(run: Run, hear: Hear) -> None:
-    """Tell who asked no more; the process that answers for a run ends with the last one."""
-    with _lock:
-        if answering := _answering.get(str(run.path)):
-            answering.askers.discard(hear)
-            if not answering.askers:
-                _answering.pop(str(run.path)).worker.close()  # who listens to it buries it
+    """Tell who asked no more; the process that answers for a run ends with the last one.
+
+    A view may be collected in the middle of any thread's work, of one that starts under the lock, say: this waits for
+    nothing.
+    """
+    _hushed.put((str(run.path), hear))
+
+
+def _hush() -> None:
+    while True:
+        path, hear = _hushed.get()
+        with _lock:
+            if answering := _answering.get(path):
+                answering.askers.discard(hear)
+                if not answering.askers:
+                    _answering.pop(path).worker.close()  # who listens to it buries it
+
+
+_hushing = threading.Thread(target=_hush, name="kerasllm-hush", daemon=True)
 
 
 def is_deleted(run: Run) -> bool:
