@@ -31,8 +31,10 @@ def test_train_watch_stop_resume_and_try(lab: Server, page: Page) -> None:
     button(page, "Stop").click()
     page.wait_for_selector(".kl-state[data-state=stopping], .kl-state[data-state=stopped]", timeout=1500)
     state(page, "stopped")
-    button(page, "Resume").click()
+    expect(button(page, "Resume")).to_be_focused()  # the focus goes on when Stop goes
+    page.keyboard.press("Enter")
     state(page, "running")
+    expect(button(page, "Stop")).to_be_focused()
     state(page, "completed")
     expect(page.locator(".kl-result .kl-main")).to_be_visible()
     expect(page.locator(".kl-result")).to_contain_text("Scores")
@@ -139,6 +141,7 @@ def test_the_keyboard_alone_is_enough(lab: Server, page: Page) -> None:
             break
     assert {"target", "epochs", "learning_rate", "optimizer", "Advanced"} <= set(seen)
     page.keyboard.press("Enter")
+    expect(button(page, "Train")).to_be_focused()
     state(page, "completed")
     page.locator(".kl-chart").first.focus()
     page.keyboard.press("Home")

@@ -17,10 +17,12 @@ class Element {
   }
   addEventListener(name, work) { this.heard[name] = work; }
   setAttribute(name, value) { this.attributes[name] = value; }
+  getAttribute(name) { return this.attributes[name] ?? null; }
   removeAttribute(name) { delete this.attributes[name]; }
   append(...children) { this.childNodes.push(...children); }
   replaceChildren(...children) { this.childNodes = children; }
   closest() { return null; }
+  getRootNode() { return document; }
   querySelector() { return null; }
   remove() {}
   get text() { return this.childNodes.map((child) => child.text ?? child).join("") || this.textContent; }

@@ -1,5 +1,5 @@
 // Compare: parameters that differ, curves over one another, scores side by side, verdicts that flipped.
-import { h, follow, attach, number } from "./dom.js";
+import { h, button, allow, follow, attach, number } from "./dom.js";
 import { say, said, language } from "./words.js";
 import { chart } from "./chart.js";
 
@@ -13,13 +13,13 @@ function render({ model, el }) {
   const parts = [h("h4", {}, say("parameters")), table(runs, model.get("parameters")), h("h4", {}, say("scores")), table(runs, model.get("scores"), runs[0].main)];
   if (metrics.length) parts.push(h("h4", {}, say("curve")), curves(runs, metrics));
   const flips = h("div", { "aria-live": "polite" });
-  const ask = h("button", { class: "kl-button", onclick: () => model.send({ do: "flips" }) }, say("flips"));
+  const ask = button(say("flips"), () => model.send({ do: "flips" }));
   const box = h("section", { class: "kl-box kl-result", "aria-label": say("compare") }, h("strong", {}, say("compare")), parts, h("div", { class: "kl-row kl-ask" }, ask), flips);
   const undo = [
     attach(el, box),
     follow(model, ["flips"], () => {
       const found = model.get("flips");
-      ask.disabled = found.state === "asked";
+      allow(ask, found.state !== "asked");
       flips.replaceChildren(...(found.state === "asked" ? [h("p", { class: "kl-quiet" }, say("starting"))] : flipped(runs, found)));
     }),
   ];

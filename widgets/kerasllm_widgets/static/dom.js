@@ -14,11 +14,22 @@ function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name === "value" || name === "checked" || name === "disabled") element[name] = value;
+    else if (name === "value" || name === "checked") element[name] = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children.flat().filter((child) => child !== null && child !== undefined));
   return element;
+}
+
+// A button that may be forbidden for a while: it keeps the focus, which a disabled one would lose.
+export function button(words, press, kind = "") {
+  const made = h("button", { class: `kl-button ${kind}`.trim(), type: "button", onclick: () => made.getAttribute("aria-disabled") || press() }, words);
+  return made;
+}
+
+export function allow(one, may) {
+  if (may) one.removeAttribute("aria-disabled");
+  else one.setAttribute("aria-disabled", "true");
 }
 
 // Calls draw, and again on each change of the traits; returns what undoes it.

@@ -1,5 +1,5 @@
 // Form: a recipe's fields, drawn from their declaration; what is wrong is said under the field by Python.
-import { h, follow, attach, later, unique } from "./dom.js";
+import { h, button, allow, follow, attach, later, unique } from "./dom.js";
 import { say, said, duration } from "./words.js";
 
 const PAUSE = 200; // milliseconds without a key before what was typed is checked
@@ -41,21 +41,21 @@ function render({ model, el }) {
   });
 
   const notice = h("p", { class: "kl-notice", role: "status" });
-  const estimate = h("button", { class: "kl-button", type: "button", onclick: () => act({ do: "estimate" }, estimate) }, say("estimate"));
+  const estimate = button(say("estimate"), () => act({ do: "estimate" }, estimate));
   const guessed = h("span", { class: "kl-quiet", role: "status" });
   const name = h("input", { class: "kl-control kl-name", type: "text", "aria-label": say("name"), value: `${schema.recipe}-1.ipynb`, spellcheck: "false" });
-  const save = h("button", { class: "kl-button", type: "button", onclick: () => act({ do: "save", name: name.value.trim() }) }, say("save"));
-  const train = h("button", { class: "kl-button kl-primary", type: "button", onclick: () => act({ do: "train" }, train) }, say("train"));
+  const save = button(say("save"), () => act({ do: "save", name: name.value.trim() }));
+  const train = button(say("train"), () => act({ do: "train" }, train), "kl-primary");
   const form = h("form", { class: "kl-box", novalidate: true, "aria-label": schema.recipe, onsubmit: (event) => event.preventDefault() },
     h("header", { class: "kl-head" }, h("strong", {}, schema.recipe), h("span", {}, said(schema.summary))),
     files, groups,
     h("div", { class: "kl-row kl-actions" }, train, estimate, guessed, h("span", { class: "kl-grow" }), name, save),
     notice);
 
-  function act(what, button) {
+  function act(what, pressed) {
     flush();
     firstWrong()?.focus();
-    if (button) button.disabled = true; // until Python has answered: a second click would be a second run
+    if (pressed) allow(pressed, false); // until Python has answered: a second click would be a second run
     model.send(what);
   }
 
@@ -82,12 +82,12 @@ function render({ model, el }) {
       notice.textContent = isWrong ? nowhere[0] || say("mistakes") : kind === "saved" ? `${say("saved")} ${words}` : said(words);
     }),
     follow(model, ["busy", "notice", "mistakes"], () => {
-      train.disabled = model.get("busy");
+      allow(train, !model.get("busy"));
       train.title = model.get("busy") ? say("busy") : "";
     }),
     follow(model, ["busy", "estimate", "notice", "mistakes"], () => {
       const { state, seconds, steps } = model.get("estimate");
-      estimate.disabled = model.get("busy") || state === "trying";
+      allow(estimate, !model.get("busy") && state !== "trying");
       guessed.textContent = state === "trying" ? say("estimating") : state === "done" ? `${say("estimated")} ${duration(seconds)} (${steps} ${say("steps")})` : "";
     }),
     follow(model, ["preview"], () => fields.forEach((drawn) => drawn.offer?.(model.get("preview").columns || []))),

@@ -1,5 +1,5 @@
 // RunView: state, progress, curve, result of one run; Stop and Resume.
-import { h, follow, attach, number } from "./dom.js";
+import { h, button, allow, follow, attach, number } from "./dom.js";
 import { say, phase, duration, language } from "./words.js";
 import { chart } from "./chart.js";
 import { stopByServer } from "./server.js";
@@ -26,9 +26,10 @@ function render({ model, el }) {
     // A busy kernel hears of it late: only where the server could not, and a session begun since goes on.
     if (!(await stopByServer(look).catch(() => false))) model.send({ do: "stop", session: look.session });
   };
-  const stop = h("button", { class: "kl-button", onclick: ask }, say("stop"));
-  const resume = h("button", { class: "kl-button", onclick: () => { resume.disabled = true; send("resume"); } }, say("resume"));
-  const tryIt = h("button", { class: "kl-button", onclick: () => send("try") }, say("try"));
+  const stop = button(say("stop"), ask);
+  const resume = button(say("resume"), () => { allow(resume, false); send("resume"); });
+  const tryIt = button(say("try"), () => send("try"));
+  const buttons = [stop, resume, tryIt];
   const trace = h("pre", { class: "kl-log", tabindex: "0" });
   const log = h("details", { ontoggle: () => log.open && send("log") }, h("summary", {}, say("log")), trace);
   const device = h("p", { class: "kl-help" });
@@ -47,6 +48,7 @@ function render({ model, el }) {
     box.hidden = !look.name;
     title.textContent = look.name || "";
     const live = LIVE.includes(look.state);
+    const held = buttons.find((one) => one === one.getRootNode().activeElement);
     state.textContent = words(look);
     state.dataset.state = look.state;
     bar.hidden = !live;
@@ -54,10 +56,11 @@ function render({ model, el }) {
     if (look.steps) { bar.max = look.steps; bar.value = look.step; } else bar.removeAttribute("value");
     left.textContent = live && look.eta !== undefined ? `${duration(look.eta)} ${say("left")}` : "";
     stop.hidden = !live;
-    stop.disabled = look.state === "stopping";
+    allow(stop, look.state !== "stopping");
     resume.hidden = !RESUMABLE.includes(look.state);
-    resume.disabled = false;
+    allow(resume, true);
     tryIt.hidden = !model.get("offers_trying") || ["queued", "starting", "deleted"].includes(look.state);
+    if (held?.hidden) buttons.find((one) => !one.hidden)?.focus();
     device.textContent = [look.device && `${say("device")} ${look.device}`, look.note].filter(Boolean).join(" · ");
     device.hidden = !device.textContent;
     const failed = look.state === "failed";
