@@ -77,7 +77,7 @@ class BertClassifier(Classifier):
     weight_decay: float = with_default(Classifier, "weight_decay", 0.01)
     clipnorm: float = with_default(Classifier, "clipnorm", 1.0)
     max_length: int = parameter(
-        64,
+        128,
         "tokens of one text at most; what comes after is cut off",
         "每条文本最多的词元数，超出部分截去",
         group="network",
