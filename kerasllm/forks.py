@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import shutil
 import signal
 import socket
@@ -98,6 +99,10 @@ class Fork:
             self._begun.set()
             code = lines.readline()
             lines.read()  # until nobody can tell more
+        with suppress(OSError):  # a killed one lets its files go a moment before it is gone
+            gone = os.pidfd_open(pid)
+            select.select([gone], [], [])
+            os.close(gone)
         # Who began and told no code was killed; who never began is as one whose import failed.
         self.returncode = int(code) if code else -(self._signal or signal.SIGKILL) if pid else 1
         self._ended.set()

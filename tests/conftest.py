@@ -9,11 +9,14 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.forked import Forked
 
 ROOT = Path(__file__).parent.parent
 # Sizes at which a step takes milliseconds: what a recipe keeps does not depend on them.
@@ -60,6 +63,16 @@ def kerasllm(runs: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedPr
         )  # fmt: skip
 
     return call
+
+
+@pytest.fixture(scope="session")
+def forked() -> Iterator[Forked]:
+    """Forks of a process that has imported Keras."""
+    from tests.forked import Forked
+
+    found = Forked()
+    yield found
+    found.end()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import random
 import signal
 import subprocess
@@ -22,9 +21,11 @@ import pytest
 
 import kerasllm as package
 from kerasllm import recipes
-from kerasllm.data.files import read
+from kerasllm.forks import Fork
 from kerasllm.run import Run, create
-from tests.conftest import ROOT, SMALL, last_json
+from tests.answers import answer
+from tests.conftest import SMALL, last_json
+from tests.forked import Forked
 
 pytestmark = pytest.mark.slow
 
@@ -58,8 +59,10 @@ def trained(name: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return recipes.find(name)(**hard(name)).train(runs=tmp_path_factory.mktemp("trained"))
 
 
-def test_one_seed_gives_the_same_weights_on_three_surfaces(name: str, trained: Run, kerasllm: Call) -> None:
-    found = [*by_command_and_notebook(name, "tensorflow", kerasllm), trained]
+def test_one_seed_gives_the_same_weights_on_three_surfaces(
+    name: str, trained: Run, kerasllm: Call, forked: Forked
+) -> None:
+    found = [*by_command_and_notebook(name, "tensorflow", kerasllm, forked), trained]
     assert [run.asked["surface"] for run in found] == ["cli", "notebook", "python"]
     assert len({run.report["weights"] for run in found}) == 1
     assert len({json.dumps(run.scores) for run in found}) == 1
@@ -67,59 +70,27 @@ def test_one_seed_gives_the_same_weights_on_three_surfaces(name: str, trained: R
     assert shown["weights"] == found[0].report["weights"]
 
 
-def test_one_seed_gives_the_same_weights_in_a_command_and_a_notebook_on_jax(name: str, kerasllm: Call) -> None:
-    found = by_command_and_notebook(name, "jax", kerasllm)
+def test_one_seed_gives_the_same_weights_in_a_command_and_a_notebook_on_jax(
+    name: str, kerasllm: Call, forked: Forked
+) -> None:
+    found = by_command_and_notebook(name, "jax", kerasllm, forked)
     assert len({run.report["weights"] for run in found}) == 1
     assert len({json.dumps(run.scores) for run in found}) == 1
 
 
-def by_command_and_notebook(name: str, backend: str, kerasllm: Call) -> list[Run]:
-    """A recipe trained in two processes of their own."""
+def by_command_and_notebook(name: str, backend: str, kerasllm: Call, forked: Forked) -> list[Run]:
+    """A recipe trained by the command line, and in a notebook's kernel."""
     values = hard(name)
     pairs = [word for key, value in values.items() for word in ("-p", key, str(value))]
     found = []
-    for words in (("train", name, *flags(values)), ("notebook", name, *pairs)):
-        done = kerasllm(*words, "--json", backend=backend)
+    for done in (
+        forked.run(backend, "kerasllm", "train", name, *flags(values), "--json"),
+        kerasllm("notebook", name, *pairs, "--json", backend=backend),
+    ):
         assert done.returncode == 0, done.stderr
         found.append(Run(Path(last_json(done.stdout)["run"])))
     assert [run.sessions[0]["backend"] for run in found] == [backend] * 2
     return found
-
-
-class Trainings:
-    """A process of tests/killed.py: trainings that share one import of Keras, each a process of its own."""
-
-    def __init__(self, backend: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.killed"], cwd=ROOT, text=True,
-            env={**os.environ, "KERAS_BACKEND": backend}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
-        self._codes: queue.Queue[int] = queue.Queue()
-
-    def __enter__(self) -> Trainings:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def start(self, run: Run, fatal: int = 0) -> int:
-        """Train in a child -> its pid."""
-        assert self._process.stdin
-        assert self._process.stdout
-        print(run.path, fatal, file=self._process.stdin, flush=True)
-        pid = int(self._process.stdout.readline())
-        output = self._process.stdout
-        threading.Thread(target=lambda: self._codes.put(int(output.readline() or 1)), daemon=True).start()
-        return pid
-
-    def ended(self) -> bool:
-        """Whether the training that was started last is over."""
-        return not self._codes.empty()
-
-    def wait(self) -> int:
-        """Its exit code, negative for a signal."""
-        return self._codes.get(timeout=600)
 
 
 class Reader(threading.Thread):
@@ -141,45 +112,45 @@ class Reader(threading.Thread):
             self.error = error
 
 
-def wait_for_training(run: Run, trainings: Trainings) -> bool:
-    while not trainings.ended():
+def wait_for_training(run: Run, training: Fork) -> bool:
+    while training.poll() is None:
         if run.state == "running" and run.status.get("phase") == "training":
             return True
         time.sleep(0.01)
     return False
 
 
-def kill_and_compare(name: str, backend: str, kills: int, inside: int) -> None:
+def kill_and_compare(name: str, backend: str, kills: int, inside: int, forked: Forked) -> None:
     """Train once unbroken, once killed `kills` times, `inside` of them in a checkpoint write; compare the weights."""
     values = hard(name, epochs=EPOCHS.get(name, 20), checkpoint_minutes=0.002)
     whole, broken = (create(recipes.find(name)(**values), name=kind) for kind in ("whole", "broken"))
     draw = random.Random(name)
     reader = Reader(broken)
-    with Trainings(backend) as trainings:
-        trainings.start(whole)
-        assert trainings.wait() == 0, whole.status
-        reader.start()
-        killed = 0
-        for attempt in range(4 * kills):
-            if killed == kills:
-                break
-            pid = trainings.start(broken, 1 + draw.randrange(4) if attempt < inside else 0)
-            if attempt >= inside:
-                # Some die before they train, most while they do.
-                if draw.random() < 0.2:
-                    time.sleep(draw.uniform(0.0, 1.0))
-                elif wait_for_training(broken, trainings):
-                    time.sleep(draw.uniform(0.0, 0.5))
-                if not trainings.ended():
-                    os.kill(pid, signal.SIGKILL)
-            if trainings.wait() == -signal.SIGKILL:
-                killed += 1
-                # The last moment too is one: then all is there.
-                ended = broken.state == "completed" and broken.report["weights"] == whole.report["weights"]
-                assert broken.state == "gone" or not broken.sessions or ended
-        assert killed == kills
-        trainings.start(broken)
-        assert trainings.wait() == 0, broken.status
+
+    def train(run: Run, fatal: int = 0) -> Fork:
+        return forked.begin(backend, "tests.killed", str(run.path), str(fatal))
+
+    assert train(whole).wait() == 0, whole.status
+    reader.start()
+    killed = 0
+    for attempt in range(4 * kills):
+        if killed == kills:
+            break
+        training = train(broken, 1 + draw.randrange(4) if attempt < inside else 0)
+        if attempt >= inside:
+            # Some die before they train, most while they do.
+            if draw.random() < 0.2:
+                time.sleep(draw.uniform(0.0, 1.0))
+            elif wait_for_training(broken, training):
+                time.sleep(draw.uniform(0.0, 0.5))
+            training.kill()
+        if training.wait() == -signal.SIGKILL:
+            killed += 1
+            # The last moment too is one: then all is there.
+            ended = broken.state == "completed" and broken.report["weights"] == whole.report["weights"]
+            assert broken.state == "gone" or not broken.sessions or ended
+    assert killed == kills
+    assert train(broken).wait() == 0, broken.status
     reader.done = True
     reader.join()
     assert reader.error is None, reader.error
@@ -191,35 +162,26 @@ def kill_and_compare(name: str, backend: str, kills: int, inside: int) -> None:
     assert len(broken.sessions) == len([line for line in broken.sessions if line["data"]])
 
 
-def test_kills_cost_nothing(name: str) -> None:
+def test_kills_cost_nothing(name: str, forked: Forked) -> None:
     """Ten where a start takes a second or two; half as many of the deep networks, unless KERASLLM_KILLS says more."""
     kills = int(os.environ.get("KERASLLM_KILLS", KILLS.get(name, 5)))
-    kill_and_compare(name, "tensorflow", kills=kills, inside=1 + kills // 5)
+    kill_and_compare(name, "tensorflow", kills=kills, inside=1 + kills // 5, forked=forked)
 
 
-def test_kills_cost_nothing_on_jax(name: str) -> None:
-    kill_and_compare(name, "jax", kills=2, inside=1)
+def test_kills_cost_nothing_on_jax(name: str, forked: Forked) -> None:
+    kill_and_compare(name, "jax", kills=2, inside=1, forked=forked)
 
 
-def test_torch_trains_an_epoch_and_all_backends_predict_alike(name: str, runs: Path) -> None:
+def test_torch_trains_an_epoch_and_all_backends_predict_alike(name: str, runs: Path, forked: Forked) -> None:
     pytest.importorskip("torch", reason="the torch backend is not installed")
     run = create(recipes.find(name)(**hard(name, epochs=1)), runs, "torch")
-    data = run.asked["parameters"]["data"]
-    rows = {column: cells[:20] for column, cells in read(data).columns.items()}
-    code = (
-        "import sys, json, kerasllm; from kerasllm.data.files import read; run = kerasllm.open(sys.argv[1]); "
-        "run = run if run.state == 'completed' else run.resume(); "
-        "print(json.dumps(run.predict({name: cells[:20] for name, cells in read(sys.argv[2]).columns.items()})))"
-    )
     answers = []
     for backend in ("torch", "jax"):
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(run.path), data],
-            env={**os.environ, "KERAS_BACKEND": backend}, text=True, capture_output=True, check=True,
-        )  # fmt: skip
-        answers.append(json.loads(done.stdout.splitlines()[-1]))
+        done = forked.run(backend, "tests.answers", str(run.path))
+        assert done.returncode == 0, done.stderr
+        answers.append(last_json(done.stdout)["rows"])
     assert (run.state, run.sessions[0]["backend"]) == ("completed", "torch")
-    for other in (answers[1], run.predict(rows)):
+    for other in (answers[1], answer(run)):
         for mine, theirs in zip(answers[0], other, strict=True):
             assert numbers(mine) == pytest.approx(numbers(theirs), rel=1e-4, abs=1e-5)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from kerasllm.errors import InputError
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files
 from kerasllm.run.watch import draw
-from tests.conftest import ROOT
+from tests.forked import Forked
 
 pytestmark = pytest.mark.slow  # importing Keras takes seconds
 
@@ -133,14 +131,13 @@ def test_an_error_that_is_not_of_memory_stays_what_it_is() -> None:
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 @pytest.mark.parametrize("recipe", ["text_classifier", "bert_classifier", "image_classifier"])
-def test_two_devices_end_with_the_losses_and_scores_of_one(recipe: str, backend: str, tmp_path: Path) -> None:
+def test_two_devices_end_with_the_losses_and_scores_of_one(
+    recipe: str, backend: str, tmp_path: Path, forked: Forked
+) -> None:
     """Batches of 7 on two devices, weighted classes: nothing divides evenly."""
     pytest.importorskip(backend)
     data = pictures(tmp_path / "pictures") if recipe == "image_classifier" else texts(tmp_path / "texts.csv")
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.two_devices", str(tmp_path / "runs"), str(data), recipe],
-        text=True, capture_output=True, cwd=ROOT, env={**os.environ, "KERAS_BACKEND": backend},
-    )  # fmt: skip
+    done = forked.run(backend, "tests.two_devices", str(tmp_path / "runs"), str(data), recipe)
     assert done.returncode == 0, done.stderr
     one, two = json.loads(done.stdout.strip().splitlines()[-1])
     assert (one["devices"], two["devices"]) == (["cpu"], ["cpu", "cpu"])

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"  # JAX's, read at its import
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"  # JAX's, read when it looks for devices
 
 from kerasllm.training import devices
 
