@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,13 +76,18 @@ def test_a_cell_run_again_closes_the_views_that_it_made_before(monkeypatch: pyte
 
 
 @pytest.mark.slow
-def test_a_trainer_that_dies_before_it_can_tell_is_told_by_its_starter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", "/bin/false")
+@pytest.mark.parametrize(("does", "code"), [("exit 3", 3), ("kill -9 $$", -9)])
+def test_a_trainer_that_dies_before_it_can_tell_is_told_by_its_starter(
+    does: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "python").write_text(f"#!/bin/sh\n{does}\n")
+    (tmp_path / "python").chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     run = create(LinearRegression())
     view = RunView(run)
     children.train(run)
     wait(lambda: view.look["state"] == "failed", 10)
-    assert "code 1" in view.look["message"]
+    assert f"code {code}" in view.look["message"]
     view.close()
 
 

@@ -232,11 +232,13 @@ def _await(run: Run, process: Process, before: Any) -> None:
     code = process.wait()
     _bury(process)
     status = run.status
-    if status.get("heartbeat") != before or code <= 0:  # it told its end, or was told to end
+    is_queued = status["state"] == "queued"
+    told = status.get("heartbeat") != before or code == 0
+    if told or (code < 0 and not is_queued):  # a resumed one was told to end
         return
     said = log(run).strip().splitlines()
     words = said[-1].removeprefix("kerasllm: ") if said else f"its process ended with code {code}"
-    if status["state"] == "queued":
+    if is_queued:
         files.replace_json(run.path / "status.json", {**status, "state": "failed", "message": words})
     else:
         _refused[str(run.path)] = status.get("heartbeat"), words
