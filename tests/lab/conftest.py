@@ -66,10 +66,12 @@ def page(browser: BrowserContext, screenshots: Path, request: pytest.FixtureRequ
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(f"{error}\n{error.stack}"))
     yield page
-    page.screenshot(path=screenshots / f"{request.node.name}.png")
-    for one in browser.pages[1:]:  # with its first page the browser would end
-        one.close()
-    browser.clear_cookies()
+    try:
+        page.screenshot(path=screenshots / f"{request.node.name}.png")
+    finally:
+        for one in browser.pages[1:]:  # with its first page the browser would end
+            one.close()
+        browser.clear_cookies()
     assert not [error for error in errors if any(word in error for word in OURS)]
 
 

@@ -27,7 +27,7 @@ def test_train_watch_stop_resume_and_try(lab: Server, page: Page) -> None:
     expect(line).to_be_attached(timeout=TRAINING)
     state(page, "running")
     expect(line).not_to_have_attribute("d", line.get_attribute("d") or "")
-    expect(button(page, "Train")).to_be_disabled()
+    expect(button(page, "Train")).to_have_attribute("aria-disabled", "true")
     button(page, "Stop").click()
     page.wait_for_selector(".kl-state[data-state=stopping], .kl-state[data-state=stopped]", timeout=1500)
     state(page, "stopped")

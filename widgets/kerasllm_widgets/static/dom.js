@@ -23,7 +23,13 @@ function fill(element, attributes, children) {
 
 // A button that may be forbidden for a while: it keeps the focus, which a disabled one would lose.
 export function button(words, press, kind = "") {
-  const made = h("button", { class: `kl-button ${kind}`.trim(), type: "button", onclick: () => made.getAttribute("aria-disabled") || press() }, words);
+  const made = h("button", {
+    class: `kl-button ${kind}`.trim(),
+    type: "button",
+    onclick: () => made.getAttribute("aria-disabled") || press(),
+    // Enter held down must not press what gets the focus next.
+    onkeydown: (event) => event.repeat && event.key === "Enter" && event.preventDefault(),
+  }, words);
   return made;
 }
 

@@ -13,7 +13,7 @@ function render({ model, el }) {
     model.save_changes();
   }
   const send = (what) => model.send({ do: what });
-  const title = h("strong", {});
+  const title = h("strong", { tabindex: "-1" });
   const state = h("span", { class: "kl-state", role: "status" });
   const bar = h("progress", { class: "kl-bar" });
   const left = h("span", { class: "kl-quiet" });
@@ -60,7 +60,7 @@ function render({ model, el }) {
     resume.hidden = !RESUMABLE.includes(look.state);
     allow(resume, true);
     tryIt.hidden = !model.get("offers_trying") || ["queued", "starting", "deleted"].includes(look.state);
-    if (held?.hidden) buttons.find((one) => !one.hidden)?.focus();
+    if (held?.hidden) (buttons.find((one) => !one.hidden) || title).focus({ preventScroll: true });
     device.textContent = [look.device && `${say("device")} ${look.device}`, look.note].filter(Boolean).join(" · ");
     device.hidden = !device.textContent;
     const failed = look.state === "failed";
