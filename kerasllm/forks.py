@@ -99,9 +99,11 @@ class Fork:
             self._begun.set()
             code = lines.readline()
             lines.read()  # until nobody can tell more
-        with suppress(OSError):  # a killed one lets its files go a moment before it is gone
+        with suppress(OSError):  # it is gone; a killed one lets its files go a moment before
             gone = os.pidfd_open(pid)
-            select.select([gone], [], [])
+            ends = select.poll()
+            ends.register(gone, select.POLLIN)
+            ends.poll()
             os.close(gone)
         # Who began and told no code was killed; who never began is as one whose import failed.
         self.returncode = int(code) if code else -(self._signal or signal.SIGKILL) if pid else 1

@@ -18,19 +18,24 @@ class Forked:
     def __init__(self) -> None:
         self._origins: dict[str, Origin] = {}
 
-    def begin(self, backend: str, *words: str, out: int = 2, err: int = 2, **more: str) -> Fork:
-        """What `python -m WORDS` would start, with `more` in its environment."""
-        if backend not in self._origins:
+    def begin(self, backend: str, *words: str, out: int = 2, err: int = 2) -> Fork:
+        """What `python -m WORDS` would start."""
+        if backend not in self._origins or self._origins[backend].process.poll() is not None:
             with chdir(ROOT), environment(KERAS_BACKEND=backend):
                 self._origins[backend] = Origin()
-        surroundings = {**os.environ, "KERAS_BACKEND": backend, **more}
+        surroundings = {**os.environ, "KERAS_BACKEND": backend}
         with open(os.devnull) as nothing:
             return self._origins[backend].fork(words, surroundings, (nothing.fileno(), out, err))
 
-    def run(self, backend: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    def run(self, backend: str, *words: str) -> subprocess.CompletedProcess[str]:
         """The same to its end, with what it printed."""
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-            code = self.begin(backend, *words, out=out.fileno(), err=err.fileno(), **more).wait(300)
+            process = self.begin(backend, *words, out=out.fileno(), err=err.fileno())
+            try:
+                code = process.wait(300)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
             for file in (out, err):
                 file.seek(0)
             return subprocess.CompletedProcess(words, code, out.read(), err.read())

@@ -130,27 +130,31 @@ def kill_and_compare(name: str, backend: str, kills: int, inside: int, forked: F
     def train(run: Run, fatal: int = 0) -> Fork:
         return forked.begin(backend, "tests.killed", str(run.path), str(fatal))
 
-    assert train(whole).wait() == 0, whole.status
+    assert train(whole).wait(600) == 0, whole.status
     reader.start()
     killed = 0
     for attempt in range(4 * kills):
         if killed == kills:
             break
         training = train(broken, 1 + draw.randrange(4) if attempt < inside else 0)
-        if attempt >= inside:
+        if attempt < inside:
+            training.wait(600)
+            assert (broken.path / "killed").exists() or broken.state == "completed", broken.status
+            (broken.path / "killed").unlink(missing_ok=True)
+        else:
             # Some die before they train, most while they do.
             if draw.random() < 0.2:
                 time.sleep(draw.uniform(0.0, 1.0))
             elif wait_for_training(broken, training):
                 time.sleep(draw.uniform(0.0, 0.5))
             training.kill()
-        if training.wait() == -signal.SIGKILL:
+        if training.wait(600) == -signal.SIGKILL:
             killed += 1
             # The last moment too is one: then all is there.
             ended = broken.state == "completed" and broken.report["weights"] == whole.report["weights"]
             assert broken.state == "gone" or not broken.sessions or ended
     assert killed == kills
-    assert train(broken).wait() == 0, broken.status
+    assert train(broken).wait(600) == 0, broken.status
     reader.done = True
     reader.join()
     assert reader.error is None, reader.error

@@ -37,7 +37,9 @@ def no_child_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for thread in threading.enumerate():
         if thread.name == "kerasllm-panel":  # it may be about to park a worker
             thread.join(60)
-    for worker in (children._parked, *(one.worker for one in children._answering.values())):
+    with children._lock:  # those that nobody asks any more are just going
+        answering = [one.worker for one in children._answering.values()]
+    for worker in (children._parked, *answering):
         if worker:
             worker.dismiss()
     for process, _ in children._trainers.values():

@@ -176,20 +176,24 @@ def hush(run: Run, hear: Hear) -> None:
     A view may be collected in the middle of any thread's work, of one that starts under the lock, say: this waits for
     nothing.
     """
-    _hushed.put((str(run.path), hear))
+    if str(run.path) in _answering:
+        _hushed.put((str(run.path), hear))
 
 
-def _hush() -> None:
+def _hush(path: str, hear: Hear) -> None:
+    with _lock:
+        if answering := _answering.get(path):
+            answering.askers.discard(hear)
+            if not answering.askers:
+                _answering.pop(path).worker.close()  # who listens to it buries it
+
+
+def _hush_all() -> None:
     while True:
-        path, hear = _hushed.get()
-        with _lock:
-            if answering := _answering.get(path):
-                answering.askers.discard(hear)
-                if not answering.askers:
-                    _answering.pop(path).worker.close()  # who listens to it buries it
+        _hush(*_hushed.get())
 
 
-_hushing = threading.Thread(target=_hush, name="kerasllm-hush", daemon=True)
+_hushing = threading.Thread(target=_hush_all, name="kerasllm-hush", daemon=True)
 
 
 def is_deleted(run: Run) -> bool:
