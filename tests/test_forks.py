@@ -115,7 +115,7 @@ MODULES = {
     "refuses": "import sys; sys.exit(7)",
     "lingers": "import threading, time; threading.Thread(target=time.sleep, args=[0.5]).start()",
     "leaves": "import os, time; os.fork() or time.sleep(600)",
-    "nests": "import os; os.fork() or (open('held', 'w') and os.fork()); print('one')",
+    "nests": "import os; pid = os.fork() or (f := open('held', 'w')) and os.fork(); print('one'); pid and os.wait()",
     "denies": "raise SystemExit(-1)",
     "tells": "import os; os.write(1, os.environ['LARGE'][:3].encode())",
     "waits": "import time; time.sleep(600)",
