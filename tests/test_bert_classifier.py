@@ -12,7 +12,7 @@ import pytest
 from kerasllm.encoders import TokenEncoder, load
 from kerasllm.errors import InputError
 from kerasllm.recipes.bert_classifier import BertClassifier
-from tests.test_presets import directory
+from tests.presets.directories import directory
 
 slow = pytest.mark.slow
 TINY: dict[str, Any] = {"depth": 2, "width": 8, "heads": 2, "max_length": 8}

@@ -14,7 +14,7 @@ from kerasllm.data import Data
 from kerasllm.errors import InputError
 from kerasllm.parameters import description
 from kerasllm.recipes.lstm_text import LstmText
-from tests.test_presets import directory
+from tests.presets.directories import directory
 
 
 def made(grid: list[str], seeds: int = 1, source: str = "linear_regression", name: str = "", **fixed: str) -> Batch:
