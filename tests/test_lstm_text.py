@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,16 @@ def test_a_step_per_token_tells_the_same_as_the_whole_text() -> None:
     np.testing.assert_allclose(np.stack(found, axis=1), model.predict(ids, verbose=0), atol=1e-5)
 
 
+def test_the_network_that_writes_is_made_once_and_goes_with_the_one_that_it_writes_for() -> None:
+    model = network()
+    step = weakref.ref(stepping(model))
+    assert step() is stepping(model)
+    del model
+    gc.collect()  # the network, which is a cycle; and then the one that it let go of
+    gc.collect()
+    assert step() is None
+
+
 def test_the_saved_network_takes_any_number_of_rows_and_any_length(tmp_path: Path) -> None:
     model = network()
     carrying(model, 4).predict_on_batch({"ids": tokens(20).reshape(4, 5), "begin": np.ones(4, bool)})
@@ -151,6 +163,7 @@ def test_what_is_kept_to_draw_from() -> None:
     scores = np.log([[0.1, 0.4, 0.2, 0.3]])
     np.testing.assert_allclose(kept(scores, 1, 0, 1), [[0.1, 0.4, 0.2, 0.3]])
     np.testing.assert_allclose(kept(scores, 0, 0, 1), [[0, 1, 0, 0]])
+    np.testing.assert_allclose(kept(scores, 1e-310, 0, 1), [[0, 1, 0, 0]])
     np.testing.assert_allclose(kept(scores, 1, 2, 1), [[0, 4 / 7, 0, 3 / 7]])
     np.testing.assert_allclose(kept(scores, 1, 0, 0.7), [[0, 4 / 7, 0, 3 / 7]])
     np.testing.assert_allclose(kept(scores, 1, 0, 0.01), [[0, 1, 0, 0]])

@@ -91,7 +91,8 @@ def kept(scores: np.ndarray, temperature: float, top_k: int, top_p: float) -> np
         np.put_along_axis(shares, order[:, :1], 1.0, axis=1)
         return shares
     ranked = np.take_along_axis(scores, order, axis=1)
-    ranked = np.exp((ranked - ranked[:, :1]) / temperature)
+    with np.errstate(over="ignore"):  # near temperature 0: exp(-inf) is the 0 that is meant
+        ranked = np.exp((ranked - ranked[:, :1]) / temperature)
     ranked /= ranked.sum(axis=1, keepdims=True)
     if top_k:
         ranked[:, top_k:] = 0
