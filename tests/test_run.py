@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 import kerasllm
@@ -118,6 +119,14 @@ def test_a_vanished_process_reads_as_gone() -> None:
     assert run.state == "running"
     child.send_signal(signal.SIGKILL)
     child.wait()
+    assert run.state == "gone"
+
+
+@pytest.mark.parametrize("left", [psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD])
+def test_a_process_of_which_only_the_entry_is_left_reads_as_gone(left: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = a_run()
+    write_status(run, state="running", **myself())
+    monkeypatch.setattr(psutil.Process, "status", lambda _: left)
     assert run.state == "gone"
 
 

@@ -31,6 +31,6 @@ def is_alive(status: dict[str, Any]) -> bool:
         process = psutil.Process(status["pid"])
         # Start times are read off the same clock, but some systems round them.
         same = abs(process.create_time() - status["pid_started"]) < 1
-        return same and process.status() != psutil.STATUS_ZOMBIE
+        return same and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
     except (psutil.NoSuchProcess, ValueError, OverflowError):  # the latter two: no number of a process
         return False
