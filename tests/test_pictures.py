@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -246,10 +247,21 @@ def test_arrays_and_columns_are_pictures_too() -> None:
     assert len(data.train) == 32
     columns = {"picture": list(pixels), "label": ["x", "y"] * 20}
     assert read_pictures(columns, test="0.2").decoder.names == ["x", "y"]  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match="the data: no row has a label"):
+        read_pictures({**columns, "label": [None, " "] * 20})
     with pytest.raises(InputError, match="40 pictures and 2 labels"):
         read_pictures((pixels, [0, 1]))
     with pytest.raises(InputError, match="no column 'picture'"):
         read_pictures({"image": [1], "label": [1]})
+
+
+def test_a_picture_without_a_label_is_left_out_and_said() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (42, 9, 9), "uint8")
+    frame = pd.DataFrame({"picture": list(pixels), "label": [*range(2), np.nan, np.nan, *[0, 1] * 19]})
+    data = read_pictures(frame, test="0.2")
+    assert data.decoder.names == ["0", "1"]  # type: ignore[attr-defined]
+    assert data.card["rows"] == 40
+    assert data.card["dropped"] == {"no label in 'label'": 2}
 
 
 def test_the_digits_are_a_sample() -> None:

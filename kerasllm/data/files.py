@@ -322,7 +322,7 @@ def _from_columns(named: Sequence[tuple[Any, Any]], source: str, found: dict[str
                 f"{source}, column {name!r}: {values!r} is one value; a column is a list of them",
                 f"{source}，列 {name!r}：{values!r} 是单个值；一列应为多个值的列表",
             )
-        columns[name] = _cells(values)
+        columns[name] = cells(values)
     lengths = {name: len(cells) for name, cells in columns.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(
@@ -347,7 +347,7 @@ def _check_names(names: Sequence[str], place: str) -> None:
         seen.add(name)
 
 
-def _cells(values: Iterable[Any]) -> list[Any]:
+def cells(values: Iterable[Any]) -> list[Any]:
     """A frame's or array's column as plain Python values; what is missing is None."""
     if hasattr(values, "isna"):
         cells = [None if gone else _cell(value) for value, gone in zip(values, values.isna(), strict=True)]
@@ -357,6 +357,11 @@ def _cells(values: Iterable[Any]) -> list[Any]:
     if all(cell is None or (isinstance(cell, float) and cell.is_integer()) for cell in cells):
         cells = [None if cell is None else int(cell) for cell in cells]
     return cells
+
+
+def is_blank(cell: Any) -> bool:
+    """Whether nothing is in it, or white space only."""
+    return cell is None or not str(cell).strip()
 
 
 def _cell(value: Any) -> Any:

@@ -47,13 +47,13 @@ class Pictures:
 def find(source: Any, notes: Notes) -> Pictures:
     """The pictures of a folder (or sample, columns, DataFrame, (X, y)) with their classes, not yet opened."""
     if isinstance(source, str) and source.startswith("sample:"):
-        return _from_columns(files.read(source).columns, source)
+        return _from_columns(files.read(source).columns, source, notes)
     if isinstance(source, (str, Path)):
         return _from_folder(_folder(Path(source)), notes)
     if isinstance(source, tuple) and len(source) == 2:
-        return _from_columns({"picture": source[0], "label": source[1]}, "(X, y)")
+        return _from_columns({"picture": source[0], "label": source[1]}, "(X, y)", notes)
     if isinstance(source, Mapping) or hasattr(source, "columns"):
-        return _from_columns(source, "the data")
+        return _from_columns(source, "the data", notes)
     raise InputError(
         "data must be a folder of pictures, sample:digits, columns or a DataFrame of picture and label, or (X, y), "
         f"not {type(source).__name__}",
@@ -174,19 +174,25 @@ def _note(notes: Notes, what: str, names: Sequence[str]) -> None:
         notes.warn(f"{what}: {len(names)} ({', '.join(distinct[:5])}{more})")
 
 
-def _from_columns(columns: Any, source: str) -> Pictures:
+def _from_columns(columns: Any, source: str, notes: Notes) -> Pictures:
     for name in ("picture", "label"):
         if name not in columns:
             raise InputError(
                 f"{source}: no column {name!r}{did_you_mean(name, map(str, columns))}",
                 f"{source}：没有 {name!r} 这一列{did_you_mean(name, map(str, columns), 'zh')}",
             )
-    pictures, labels = list(columns["picture"]), [str(label) for label in columns["label"]]
+    pictures, labels = list(columns["picture"]), files.cells(columns["label"])
     if len(pictures) != len(labels):
         raise InputError(
             f"{source}: {len(pictures)} pictures and {len(labels)} labels",
             f"{source}：有 {len(pictures)} 张图片，而标签有 {len(labels)} 个",
         )
-    if not pictures:
-        raise InputError(f"{source}: no rows", f"{source}：没有行")
-    return Pictures(source, pictures, labels, [f"row {row}" for row in range(1, 1 + len(pictures))])
+    found = Pictures(source, [], [], [])
+    for row, (picture, label) in enumerate(zip(pictures, labels, strict=True), 1):
+        if files.is_blank(label):
+            notes.drop("no label in 'label'")
+        else:
+            found.add(picture, str(label).strip(), f"row {row}")
+    if not found:
+        raise InputError(f"{source}: no row has a label", f"{source}：没有一行有标签")
+    return found

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from kerasllm.data import Data, Encoder, Rows
 from kerasllm.data.card import Notes, describe_labels, describe_lengths
-from kerasllm.data.files import Table, read
+from kerasllm.data.files import Table, is_blank, read
 from kerasllm.data.splits import divide, not_elsewhere, shares_and_files
 from kerasllm.encoders import Labels
 from kerasllm.errors import InputError, did_you_mean
@@ -102,9 +102,9 @@ def _texts(table: Table, text: str, label: str, notes: Notes, where: str = "") -
     found = Texts(table, array("q"), [], [])
     names: dict[Any, str] = {}  # one string per label, not per row
     for row, (words, name) in enumerate(zip(table.column(text, "text"), table.column(label, "label"), strict=True)):
-        if _blank(words):
+        if is_blank(words):
             notes.drop(f"no text in {text!r}{where}")
-        elif _blank(name):
+        elif is_blank(name):
             notes.drop(f"no label in {label!r}{where}")
         else:
             written = str(name).strip()
@@ -159,7 +159,3 @@ def _key(text: str) -> bytes:
     """Equal for texts that differ in width, case and white space only; a digest, for texts may be long."""
     plain = " ".join(unicodedata.normalize("NFKC", text).lower().split())
     return hashlib.blake2b(plain.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _blank(cell: Any) -> bool:
-    return cell is None or not str(cell).strip()
