@@ -7,6 +7,7 @@ import json
 import math
 import weakref
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,15 @@ def test_one_stream_begins_anew_and_the_other_goes_on() -> None:
 def test_a_checkpoint_holds_the_carried_state() -> None:
     paths = [variable.path for variable in carrying(network(), 4).variables]
     assert sum("carried_lstm_" in path for path in paths) == 4
+
+
+def test_the_penalties_are_on_the_dense_layer_and_count_in_training() -> None:
+    recipe = LstmText(l1=0.1, l2=0.01, **SIZES)
+    model = recipe.build(SimpleNamespace(encoder=SimpleNamespace(vocabulary=range(11))))
+    kernel = np.asarray(model.get_layer("projected").kernel)
+    expected = 0.1 * np.abs(kernel).sum() + 0.01 * np.square(kernel).sum()
+    (penalty,) = recipe.twin(model).losses
+    np.testing.assert_allclose(np.asarray(penalty), expected, rtol=1e-5)
 
 
 def test_a_step_per_token_tells_the_same_as_the_whole_text() -> None:

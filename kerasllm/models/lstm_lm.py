@@ -12,7 +12,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import keras
-from keras import initializers, layers, ops
+from keras import initializers, layers, ops, regularizers
 
 
 def lstm_lm(
@@ -23,6 +23,8 @@ def lstm_lm(
     depth: int = 1,
     dropout: float = 0.0,
     tied: bool = True,
+    l1: float = 0.0,
+    l2: float = 0.0,
     dtype: str = "float32",
     seed: int = 0,
 ) -> keras.Model:
@@ -35,6 +37,7 @@ def lstm_lm(
         depth: LSTMs, one on the other.
         dropout: share of the numbers left out before, between and after the LSTMs.
         tied: a token's logit is its embedding times a dense layer of the last LSTM; else a dense layer of V.
+        l1, l2: penalties on the dense layer's weights.
         dtype: Keras dtype policy.
         seed: of the initial weights and the dropout.
 
@@ -64,7 +67,14 @@ def lstm_lm(
         )
         stack += [lstm, layers.Dropout(dropout, seed=seed + place, dtype=dtype, name=f"dropout_{place}")]
     size, name = (embedding_size, "projected") if tied else (vocabulary_size, "scores")
-    stack.append(layers.Dense(size, kernel_initializer=initializers.GlorotUniform(seed + 1), dtype=dtype, name=name))
+    dense = layers.Dense(
+        size,
+        kernel_initializer=initializers.GlorotUniform(seed + 1),
+        kernel_regularizer=regularizers.L1L2(l1, l2) if l1 or l2 else None,
+        dtype=dtype,
+        name=name,
+    )
+    stack.append(dense)
     stack.append(layers.Activation("linear", dtype="float32", name="logits"))
     ids = keras.Input((None,), name="ids", dtype="int32")
     return keras.Model(ids, _through(stack, ids, lambda lstm, inputs: lstm(inputs)[0]), name="lstm_lm")

@@ -60,6 +60,8 @@ class LstmText(LanguageModel):
             depth=self.depth,
             dropout=self.dropout,
             tied=self.tied,
+            l1=self.l1,
+            l2=self.l2,
             dtype=self.policy(),
             seed=self.seed,
         )
