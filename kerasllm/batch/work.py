@@ -38,8 +38,9 @@ def work(batch: Batch, workers: Workers, look: Callable[[Progress], None]) -> Pr
     tried: set[str] = set()
     with _stopping(progress):
         while progress.at_work or (progress.waiting and not progress.is_stopping):
-            if not progress.is_stopping:
-                _start(progress, workers)
+            _start(progress, workers)
+            if progress.is_stopping:
+                _ask_to_stop(progress)
             for end in workers.ended(LOOK):
                 progress.at_work.remove(end.run)
                 again = end.is_machines and end.run.name not in tried and not progress.is_stopping
@@ -56,7 +57,7 @@ def work(batch: Batch, workers: Workers, look: Callable[[Progress], None]) -> Pr
 
 def _start(progress: Progress, workers: Workers) -> None:
     for _ in range(len(progress.waiting)):
-        if not workers.free:
+        if progress.is_stopping or not workers.free:
             return
         run = progress.waiting.popleft()
         if run.state in ("running", "stopping"):  # by somebody else: look again later
@@ -67,6 +68,13 @@ def _start(progress: Progress, workers: Workers) -> None:
         workers.start(run)
 
 
+def _ask_to_stop(progress: Progress) -> None:
+    """Ask each run at work. One whose worker has yet to begin cannot be asked; so this is done at every look."""
+    for run in progress.at_work:
+        with suppress(InputError):  # it has not begun, or has just ended
+            run.stop()
+
+
 @contextmanager
 def _stopping(progress: Progress) -> Iterator[None]:
     """Take the first Ctrl-C as a wish to stop all runs, each with a checkpoint; a second one interrupts at once."""
@@ -75,9 +83,6 @@ def _stopping(progress: Progress) -> Iterator[None]:
         if progress.is_stopping:
             raise KeyboardInterrupt
         progress.is_stopping = True
-        for run in progress.at_work:
-            with suppress(InputError):  # it has just ended
-                run.stop()
 
     if threading.current_thread() is not threading.main_thread():
         yield

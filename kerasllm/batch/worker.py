@@ -24,10 +24,10 @@ from kerasllm.errors import InputError
 from kerasllm.kernels import Kernels
 from kerasllm.notebook_run import execute
 from kerasllm.run import Run
-from kerasllm.run.folder import ENDED
 from kerasllm.spoken import language
 
 GRACE = 20.0  # seconds a run may take to stop, when the batch's process is gone
+ASK = 0.25  # seconds between two wishes to stop
 # The machine's doing, not the run's: worth a second try (papermill issue 511).
 MACHINES = ("Address already in use", "Kernel died before replying", "Kernel didn't respond", "Resource temporarily")
 
@@ -53,11 +53,21 @@ def _listen(tasks: queue.Queue[Run | None]) -> None:
         run = Run(Path(json.loads(line)["run"]))
         tasks.put(run)
     tasks.put(None)
-    if run and run.state not in ENDED:
-        with suppress(InputError):  # it has just ended
+    if run:
+        _end(run)
+
+
+def _end(run: Run) -> None:
+    """Ask the last run to stop until this process ends, and end it when its time is over.
+
+    Once is not enough: a run that is gone on with reads as ended until it has begun, seconds after it was given.
+    """
+    until = time.monotonic() + GRACE
+    while time.monotonic() < until:
+        with suppress(InputError, OSError):  # it has not begun, has ended, or its folder is gone
             run.stop()
-        time.sleep(GRACE)
-        os._exit(1)
+        time.sleep(ASK)
+    os._exit(1)
 
 
 def _answer(answers: IO[str], content: dict[str, Any]) -> None:

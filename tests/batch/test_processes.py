@@ -146,6 +146,12 @@ def test_ctrl_c_stops_every_run_so_that_it_can_be_gone_on_with(runs: Path) -> No
     assert (process.returncode, [line for line in err.splitlines() if "kerasllm" in line]) == (130, [])
     assert sorted(run.state for run in batches(runs)) == ["gone", "stopped", "stopped"]
     assert last_json(out)["best"] is None
+    again = start(*words)
+    wait_for(lambda: len(psutil.Process(again.pid).children()) == 2, again)
+    again.send_signal(signal.SIGINT)  # while the workers import Keras, and the runs still read as stopped
+    out, _ = again.communicate(timeout=600)
+    assert again.returncode == 130
+    assert [run["state"] for run in last_json(out)["runs"]].count("stopped") == 2
 
 
 @slow
