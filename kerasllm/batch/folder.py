@@ -117,9 +117,7 @@ def open_batch(source: Source, points: Sequence[Point], seeds: int, folder: str 
 
 
 def reserve_runs(batch: Batch, source: Source) -> None:
-    """Reserve a run for every point; a command killed half way through goes on where it was."""
-    if (batch.path / "batch.json").exists():
-        return
+    """Reserve a run for every point that has none: of a new batch, of one killed in the making, or deleted since."""
     made = [(run.path / "run.json").exists() for run in batch.runs]
     for run, values, is_run in zip(batch.runs, batch.points, made, strict=True):
         if is_run and run.asked["parameters"] != values:
@@ -138,7 +136,8 @@ def reserve_runs(batch: Batch, source: Source) -> None:
         if run.path.exists():
             shutil.rmtree(run.path)
         source.reserve(values, str(batch.path.parent.parent), run.name)
-    files.replace_json(batch.path / "batch.json", batch.asked)
+    if not (batch.path / "batch.json").exists():
+        files.replace_json(batch.path / "batch.json", batch.asked)
 
 
 def _is_half_made(path: Path) -> bool:

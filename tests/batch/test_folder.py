@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,18 @@ def test_a_making_that_was_killed_goes_on_where_it_was(runs: Path) -> None:
     again = made(points)
     assert [run.recipe.epochs for run in again.runs] == [1, 2, 3]
     assert again.runs[0].asked["created"] == created
+
+
+def test_a_run_that_was_deleted_is_reserved_again_and_the_others_are_kept() -> None:
+    points = batch.from_grid(["epochs=1,2"], {"data": "sample:line"})
+    first = made(points)
+    created = first.runs[0].asked["created"]
+    content = (first.path / "batch.json").read_text("utf-8")
+    shutil.rmtree(first.runs[1].path)
+    again = made(points)
+    assert [(run.recipe.epochs, run.state) for run in again.runs] == [(1, "queued"), (2, "queued")]
+    assert again.runs[0].asked["created"] == created
+    assert (first.path / "batch.json").read_text("utf-8") == content
 
 
 def test_one_command_at_a_time() -> None:
