@@ -20,7 +20,7 @@ from kerasllm.cli.report import STOPPED, cell, finish, follow, line, print_score
 from kerasllm.cli.speech import Json, Name, Pairs, Runs, chinese, language, option, pairs, said
 from kerasllm.cli.training import add_recipes, train
 from kerasllm.errors import InputError
-from kerasllm.run import Run, open_run, runs_folder
+from kerasllm.run import Run, differing, open_run, runs_folder
 from kerasllm.run import runs as list_runs
 from kerasllm.run.watch import draw
 
@@ -277,24 +277,19 @@ def stop(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
 def compare(first: str, second: str, /, *others: str, runs: Runs = "", json: Json = False) -> None:
     """Show what differs between runs: parameters, and scores side by side."""
     found = [open_run(run, runs) for run in (first, second, *others)]
-    asked = [{"recipe": run.asked["recipe"], **run.asked["parameters"]} for run in found]
-    differing = {
-        name: values
-        for name in dict.fromkeys(name for one in asked for name in one)
-        if len(set(values := [one.get(name) for one in asked])) > 1
-    }
+    parameters = differing(found)
     names = dict.fromkeys(name for run in found for name in run.scores)
     scores = {name: [run.scores.get(name) for run in found] for name in names}
     rows: list[tuple[str, list[Any]]] = [
         ("", [run.name for run in found]),
         ("state", [run.state for run in found]),
     ]
-    rows += [*differing.items(), *scores.items()]
+    rows += [*parameters.items(), *scores.items()]
     width = max(len(name) for name, _ in rows)
     columns = max(len(cell(value)) for _, values in rows for value in values)
     for name, values in rows:
         print(f"{name:{width}}  " + "  ".join(f"{cell(value):>{columns}}" for value in values))
-    finish(json, {"runs": [summary(run) for run in found], "parameters": differing})
+    finish(json, {"runs": [summary(run) for run in found], "parameters": parameters})
 
 
 @app.command(help=chinese("训练之前查看一个文件或图片文件夹：列、编码、重复、类别、问题。"))

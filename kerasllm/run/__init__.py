@@ -9,7 +9,7 @@ card.json, model.keras, encoders, scores.json, figures/, notebook.ipynb results,
 stop            its appearance asks the trainer to stop                 by anyone
 """
 
-from kerasllm.run.folder import Run, create, open_run, reserve, runs, runs_folder
+from kerasllm.run.folder import Run, create, differing, open_run, reserve, runs, runs_folder
 from kerasllm.run.watch import watch
 
-__all__ = ["Run", "create", "open_run", "reserve", "runs", "runs_folder", "watch"]
+__all__ = ["Run", "create", "differing", "open_run", "reserve", "runs", "runs_folder", "watch"]

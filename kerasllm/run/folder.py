@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -269,6 +269,14 @@ def open_run(run: str | Path, folder: str | Path | None = None) -> Run:
     raise InputError(
         f"no run {str(run)!r} in {runs_folder(folder)}{hint}", f"{runs_folder(folder)} 中没有运行 {str(run)!r}{zh}"
     )
+
+
+def differing(compared: Sequence[Run]) -> dict[str, list[Any]]:
+    """The recipe and the parameters that are not the same in all runs: a value per run."""
+    asked = [{"recipe": run.asked["recipe"], **run.asked["parameters"]} for run in compared]
+    names = dict.fromkeys(name for one in asked for name in one)
+    values = {name: [one.get(name) for one in asked] for name in names}
+    return {name: found for name, found in values.items() if any(one != found[0] for one in found)}
 
 
 def create(

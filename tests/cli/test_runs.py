@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kerasllm_widgets.compare import Compare
 
+from kerasllm.run import reserve
 from kerasllm.run.process import myself
 from tests.cli.commands import Answer, one_line
 from tests.cli.runs import a_run, write_status
@@ -83,6 +85,15 @@ def test_compare_shows_only_the_parameters_that_differ(call: Callable[..., Answe
     assert last_json(answer.out)["parameters"] == {"epochs": [3, 4]}
     rows = [line.split() for line in answer.out.splitlines()[:-1]]
     assert rows == [["one", "two"], ["state", "queued", "queued"], ["epochs", "3", "4"]]
+
+
+def test_compare_takes_the_lists_and_dictionaries_of_a_notebook_of_ones_own(call: Callable[..., Answer]) -> None:
+    for name, sizes in (("one", [1, 2]), ("two", [1, 3])):
+        parameters = {"sizes": sizes, "options": {"a": 1}, "count": 3}
+        reserve({"recipe": "", "notebook": "own.ipynb", "parameters": parameters, "replayable": True}, "own", name=name)
+    answer = call("compare", "one", "two", "--json")
+    assert last_json(answer.out)["parameters"] == {"sizes": [[1, 2], [1, 3]]}
+    assert Compare("one", "two").parameters == {"sizes": [[1, 2], [1, 3]]}
 
 
 def test_card_looks_at_a_table_or_at_texts(call: Callable[..., Answer], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import anywidget
 import traitlets
 
 from kerasllm.errors import InputError
-from kerasllm.run import Run, open_run
+from kerasllm.run import Run, differing, open_run
 from kerasllm_widgets import children
 from kerasllm_widgets.bundle import module, styles
 from kerasllm_widgets.curve import Curve
@@ -44,8 +44,7 @@ class Compare(anywidget.AnyWidget):
         self._runs = [run if isinstance(run, Run) else open_run(run, folder) for run in runs]
         self.still = Still(self._kept)
         self.runs = [_drawn(run) for run in self._runs]
-        asked = [{"recipe": run.asked["recipe"], **run.asked["parameters"]} for run in self._runs]
-        self.parameters = _differing(asked)
+        self.parameters = differing(self._runs)
         scores = [run.scores for run in self._runs]
         names = dict.fromkeys(name for one in scores for name in one if name not in NOT_SCORES)
         self.scores = {name: [one.get(name) for one in scores] for name in names}
@@ -86,13 +85,6 @@ def _drawn(run: Run) -> dict[str, Any]:
     curve = Curve()
     curve.add(run.epochs)
     return {"name": run.name, "state": run.state, "main": run.scores.get("main", ""), "curve": curve.drawn()}
-
-
-def _differing(asked: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """The parameters that are not the same in all runs."""
-    names = dict.fromkeys(name for one in asked for name in one)
-    values = {name: [one.get(name) for one in asked] for name in names}
-    return {name: found for name, found in values.items() if any(one != found[0] for one in found)}
 
 
 def _plain(value: Any) -> str:
