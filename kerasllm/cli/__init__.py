@@ -221,16 +221,24 @@ def evaluate(
 
 @app.command(help=chinese("列出所有运行，最新的在前。"))
 def runs(*, runs: Runs = "", json: Json = False) -> None:
-    """List the runs, newest first."""
-    found = [summary(run) for run in list_runs(runs)]
+    """List the runs, newest first; one whose files are damaged with the reason."""
+    found = [_listed(run) for run in list_runs(runs)]
     if not found:
         print(f"no runs in {runs_folder(runs)}")
     width = max((len(Path(one["run"]).name) for one in found), default=0)
     for one in found:
-        main = one["scores"].get("main")
-        score = f"{main} {one['scores'][main]:.4g}" if main else ""
-        print(f"{Path(one['run']).name:{width}}  {one['state']:10} {score}")
+        main = one["scores"].get("main", "")
+        value = one["scores"].get(main)  # null where it was no number
+        told = f"{main} {value:.4g}" if value is not None else one.get("message", "")
+        print(f"{Path(one['run']).name:{width}}  {one['state']:10} {told}")
     finish(json, {"runs": found})
+
+
+def _listed(run: Run) -> dict[str, Any]:
+    try:
+        return summary(run)
+    except InputError as error:  # as the sidebar shows it
+        return {"run": str(run.path), "state": "unreadable", "scores": {}, "message": said(str(error), error.zh)}
 
 
 @app.command(help=chinese("显示一次运行：参数、状态、得分、数据，以及权重的 SHA-256。"))

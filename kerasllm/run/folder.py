@@ -86,13 +86,7 @@ class Run:
 
         `started` is the session's, `before` the seconds of those before it.
         """
-        try:
-            content: dict[str, Any] | None = files.read_json(self.path / "status.json")
-        except (ValueError, OSError) as error:
-            raise InputError(
-                f"{self.name}: its status.json cannot be read: {error}",
-                f"{self.name}：它的 status.json 无法读取：{error}",
-            ) from error
+        content = self._read("status.json")
         if content is None:
             return {"state": "queued"}
         if not isinstance(content, dict) or not isinstance(content.get("state"), str):
@@ -106,6 +100,16 @@ class Run:
                     f"{self.name}：它的 status.json 中 {name!r} 不是数字",
                 )
         return content
+
+    def _read(self, name: str) -> Any:
+        """A JSON file of the folder, or None where there is none yet."""
+        try:
+            return files.read_json(self.path / name)
+        except (ValueError, OSError) as error:
+            raise InputError(
+                f"{self.name}: its {name} cannot be read: {error}",
+                f"{self.name}：它的 {name} 无法读取：{error}",
+            ) from error
 
     @property
     def state(self) -> str:
@@ -137,12 +141,17 @@ class Run:
     @property
     def report(self) -> dict[str, Any]:
         """scores.json: every split's scores, per class too, and the weights' SHA-256."""
-        return files.read_json(self.path / "scores.json") or {}
+        content: dict[str, Any] = self._read("scores.json") or {}
+        if content and not _tells_scores(content):
+            raise InputError(
+                f"{self.name}: its scores.json does not tell the scores", f"{self.name}：它的 scores.json 没有写明得分"
+            )
+        return content
 
     @property
     def card(self) -> dict[str, Any]:
         """The data card."""
-        return files.read_json(self.path / "card.json") or {}
+        return self._read("card.json") or {}
 
     @property
     def sessions(self) -> list[dict[str, Any]]:
@@ -226,6 +235,15 @@ class Run:
         from kerasllm.session import resume
 
         return resume(self)
+
+
+def _tells_scores(report: Any) -> bool:
+    """Whether it has a main score of every split, and says which split is the main one."""
+    try:
+        main = [scores[scores["main"]] for scores in report["splits"].values()]
+        return report["split"] in report["splits"] and all(isinstance(one, (int, float, type(None))) for one in main)
+    except (KeyError, TypeError, AttributeError):
+        return False
 
 
 def runs_folder(folder: str | Path | None = None) -> Path:

@@ -48,6 +48,30 @@ def test_runs_are_listed_newest_first(call: Callable[..., Answer], runs: Path) -
     assert [Path(run["run"]).name for run in last_json(answer.out)["runs"]] == ["newer", "older"]
 
 
+def test_a_damaged_run_is_listed_with_the_reason_and_hides_no_other(call: Callable[..., Answer]) -> None:
+    a_run("good")
+    for name, file, text in (
+        ("status", "status.json", "{"),
+        ("torn", "scores.json", '{"split": "te'),
+        ("odd", "scores.json", '{"split": "test", "splits": {"test": {"rows": 4}}}'),
+        ("null", "scores.json", '{"split": "test", "splits": {"test": {"main": "rmse", "rmse": null}}}'),
+    ):
+        (a_run(name).path / file).write_text(text)
+    answer = call("runs", "--json")
+    assert answer.code == 0
+    lines = answer.out.splitlines()[:-1]
+    shown = {line.split()[0]: line.split(maxsplit=2)[1:] for line in lines}
+    assert (shown["good"], shown["null"]) == (["queued"], ["queued"])
+    assert shown["odd"] == ["unreadable", "odd: its scores.json does not tell the scores"]
+    for name, file in (("status", "status.json"), ("torn", "scores.json")):
+        state, reason = shown[name]
+        assert (state, reason.startswith(f"{name}: its {file} cannot be read: ")) == ("unreadable", True)
+    found = {Path(one["run"]).name: one for one in last_json(answer.out)["runs"]}
+    assert found["odd"]["state"] == "unreadable"
+    assert found["odd"]["message"] == "odd: its scores.json does not tell the scores"
+    assert "odd: its scores.json does not tell" in one_line(call("show", "odd"))
+
+
 def test_show_tells_what_was_asked_and_why_it_failed(call: Callable[..., Answer]) -> None:
     run = a_run("mine", epochs=9)
     write_status(run, state="failed", message="the disk is full")
