@@ -54,3 +54,14 @@ def needs(extra: str) -> Iterator[None]:
             raise
         cure = f"pip install 'kerasllm[{extra}]'"
         raise InputError(f"{error.name} is not installed: {cure}", f"{error.name} 没有安装：{cure}") from error
+
+
+@contextmanager
+def may_read() -> Iterator[None]:
+    """Turn the system's refusal to let a path be looked at into an error that names it."""
+    try:
+        yield
+    except PermissionError as error:
+        raise InputError(
+            f"{error.filename} may not be read: {error.strerror}", f"无法读取 {error.filename}：{error.strerror}"
+        ) from error

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kerasllm.errors import InputError, did_you_mean, needs
+from kerasllm.errors import InputError, did_you_mean, may_read, needs
 from kerasllm.kernels import Kernels, environment, this_interpreter
 from kerasllm.run import Run, files, reserve
 from kerasllm.run.process import myself
@@ -52,8 +52,9 @@ def load(path: Path) -> Any:
     """The notebook, in nbformat 4."""
     with needs("lab"):
         import nbformat
-    if not path.exists():
-        raise InputError(f"no notebook {path}", f"没有 notebook {path}")
+    with may_read():
+        if not path.exists():
+            raise InputError(f"no notebook {path}", f"没有 notebook {path}")
     try:
         return nbformat.read(path, as_version=4)
     except OSError as error:

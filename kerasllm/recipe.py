@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, mo
 from pydantic.fields import FieldInfo
 
 from kerasllm import session
-from kerasllm.errors import InputError
+from kerasllm.errors import InputError, may_read
 from kerasllm.parameters import Kind, check_drawable, drawing, one_line, parameter
 from kerasllm.run import Run, create
 
@@ -312,7 +312,8 @@ class Recipe(BaseModel, ABC):
     def files(self, folder: Path = HERE) -> dict[str, str]:
         """The parameters that name files, samples of data, or presets that lie in folders; relative to `folder`."""
         given = {name: value for name, value in self.named("file").items() if not _is_share(value)}
-        return given | {name: value for name, value in self.named("preset").items() if (folder / value).is_dir()}
+        with may_read():
+            return given | {name: value for name, value in self.named("preset").items() if (folder / value).is_dir()}
 
     def anchored(self) -> Self:
         """The same recipe with absolute paths, so that it can be resumed from any folder."""

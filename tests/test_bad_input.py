@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from kerasllm.cli import main
+from kerasllm.errors import InputError
+from kerasllm.recipes.image_classifier import ImageClassifier
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files
 from tests.cli.commands import Answer, end, one_line, start, users
@@ -104,6 +108,52 @@ def test_a_file_that_cannot_be_used(
 def test_a_parameter_that_cannot_be_used(flags: str, says: str, complaint: Train, tmp_path: Path) -> None:
     (tmp_path / "houses.csv").write_text("area,rooms,price\n" + HOUSES)
     assert says.format(folder=tmp_path) in complaint("linear_regression", *flags.split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train linear_regression --data {closed}",
+        "train linear_regression --data sample:houses --test {closed}",
+        "train image_classifier --data {closed}",
+        "train bert_classifier --preset {closed}",
+        "notebook {closed}.ipynb",
+        "card {closed}",
+        "predict earlier --file {closed}",
+        "show {closed}",
+        "runs --runs {closed}",
+    ],
+)
+def test_what_the_system_does_not_let_us_look_at_may_not_be_read(
+    words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of a file in a folder that is closed to the user the system does not even tell whether it is there."""
+    closed = tmp_path / "closed" / "file"
+    create(LinearRegression(), name="earlier")
+    look = Path.stat
+
+    def refuse(path: Path, **more: Any) -> Any:
+        if path.absolute().is_relative_to(closed.parent):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return look(path, **more)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(SystemExit) as left:
+        main(words.format(closed=closed).split())
+    line = one_line(Answer(left.value.code, *capsys.readouterr()))  # type: ignore[arg-type]
+    assert line.startswith(f"kerasllm: {closed}")
+    assert line.endswith(" may not be read: Permission denied\n")
+
+
+def test_a_hint_needs_no_right_to_list_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(path: Path) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(InputError, match=r"no file .*gone\.csv$"):
+        LinearRegression(data=str(tmp_path / "gone.csv")).fingerprints()
+    with pytest.raises(InputError, match=r"no folder .*gone$"):
+        ImageClassifier(data=str(tmp_path / "gone")).fingerprints()
 
 
 def test_rows_without_a_label_are_left_out_and_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -101,6 +103,22 @@ def test_a_strangers_folder_among_the_runs_is_passed_over(runs: Path) -> None:
     assert [run.name for run in kerasllm.runs()] == [mine.name]
     with pytest.raises(InputError, match="is no run"):
         _ = kerasllm.open(runs / "broken").asked
+
+
+def test_a_run_that_another_user_closed_is_passed_over_and_told_of_by_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, theirs = a_run("mine"), a_run("theirs")
+    file, read = theirs.path / "run.json", Path.read_text
+
+    def refuse(path: Path, *words: Any) -> str:
+        if path == file:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path, *words)
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    assert [run.name for run in kerasllm.runs()] == [mine.name]
+    with pytest.raises(InputError) as caught:
+        _ = kerasllm.open(theirs.path).asked
+    assert str(caught.value) == f"{file} may not be read: Permission denied"
 
 
 def test_appending_cuts_off_a_torn_tail(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from kerasllm.cli.batch import batch
 from kerasllm.cli.report import STOPPED, cell, finish, follow, line, print_scores, report, state, summary
 from kerasllm.cli.speech import Json, Name, Pairs, Runs, chinese, language, option, pairs, said
 from kerasllm.cli.training import add_recipes, train
-from kerasllm.errors import InputError
+from kerasllm.errors import InputError, may_read
 from kerasllm.run import Run, differing, open_run, runs_folder
 from kerasllm.run import runs as list_runs
 from kerasllm.run.watch import draw
@@ -154,7 +154,9 @@ def predict(
     if bool(rows) == bool(file):
         raise InputError("predict: give rows or --file, one of both", "predict：请给出行或 --file，二者之一")
     left_out: dict[str, Any] = {}
-    if file and Path(file).is_dir():
+    with may_read():
+        is_folder = bool(file) and Path(file).is_dir()
+    if is_folder:
         answers, reasons = _predict_folder(found, Path(file))
         for path, reason in reasons.items():
             print(said(f"{path}: {reason}", f"{path}：{reason.zh}"), file=sys.stderr)

@@ -15,7 +15,7 @@ import re
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -26,7 +26,7 @@ import numpy as np
 
 from kerasllm.data.encoding import encoding_of
 from kerasllm.data.samples import sample
-from kerasllm.errors import InputError, did_you_mean, needs
+from kerasllm.errors import InputError, did_you_mean, may_read, needs
 
 DELIMITERS = ",\t;|"
 PARQUET = (".parquet", ".pq")
@@ -127,7 +127,9 @@ def folder_fingerprint(folder: Path) -> str:
 
 def nearest_file(path: Path, language: str = "en") -> str:
     """`"; did you mean 'x'?"` for a file beside a missing one, or "" where none is near."""
-    names = [file.name for file in path.parent.iterdir() if file.is_file()] if path.parent.is_dir() else []
+    names: list[str] = []
+    with suppress(PermissionError):  # hints are no must
+        names = [file.name for file in path.parent.iterdir() if file.is_file()] if path.parent.is_dir() else []
     hint = did_you_mean(path.name, names, language) if len(names) < 1000 else ""
     return hint if hint.startswith(("; did you mean", "；是否指")) else ""
 
@@ -138,10 +140,11 @@ def no_file(path: Path) -> InputError:
 
 
 def _existing(path: Path) -> Path:
-    if path.is_dir():
-        raise InputError(f"{path} is a folder, not a file", f"{path} 是文件夹，不是文件")
-    if not path.exists():
-        raise no_file(path)
+    with may_read():
+        if path.is_dir():
+            raise InputError(f"{path} is a folder, not a file", f"{path} 是文件夹，不是文件")
+        if not path.exists():
+            raise no_file(path)
     return path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from kerasllm.data import files
 from kerasllm.data.card import Notes
 from kerasllm.encoders.pictures import PictureEncoder
-from kerasllm.errors import InputError, did_you_mean
+from kerasllm.errors import InputError, did_you_mean, may_read
 
 SUFFIXES = {
     ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".heic", ".heif", ".avif",
@@ -66,7 +67,8 @@ def holds(source: str) -> bool:
     """Whether it holds pictures: a folder, or a sample of some."""
     if source.startswith("sample:"):
         return PictureEncoder.COLUMN in files.read(source).columns
-    return Path(source).is_dir()
+    with may_read():
+        return Path(source).is_dir()
 
 
 def fingerprint(source: str) -> str:
@@ -117,14 +119,18 @@ def _is_hidden(name: str) -> bool:
 
 
 def _folder(path: Path) -> Path:
-    if path.is_dir():
+    with may_read():
+        is_folder, exists = path.is_dir(), path.exists()
+    if is_folder:
         return path
-    if path.exists():
+    if exists:
         raise InputError(
             f"{path} is a file; pictures are given as a folder that holds a folder per class",
             f"{path} 是文件；图片要以文件夹给出，其中每个类别一个文件夹",
         )
-    folders = [one.name for one in path.parent.iterdir() if one.is_dir()] if path.parent.is_dir() else []
+    folders: list[str] = []
+    with suppress(PermissionError):  # hints are no must
+        folders = [one.name for one in path.parent.iterdir() if one.is_dir()] if path.parent.is_dir() else []
     hint = did_you_mean(path.name, folders)
     if not hint.startswith("; did you mean"):
         raise InputError(f"no folder {path}", f"没有文件夹 {path}")
@@ -132,7 +138,8 @@ def _folder(path: Path) -> Path:
 
 
 def _from_folder(folder: Path, notes: Notes) -> Pictures:
-    classes = sorted(one.name for one in folder.iterdir() if one.is_dir() and not _is_hidden(one.name))
+    with may_read():
+        classes = sorted(one.name for one in folder.iterdir() if one.is_dir() and not _is_hidden(one.name))
     found = Pictures(str(folder))
     beside, nested = list[str](), list[str]()
     for path, place in walk(folder, notes):

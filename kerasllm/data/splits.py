@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasllm.data.card import Notes
 from kerasllm.data.files import nearest_file
-from kerasllm.errors import InputError
+from kerasllm.errors import InputError, may_read
 
 FEWEST = 20  # rows; below, every row trains
 
@@ -28,7 +28,9 @@ def share(value: str, name: str) -> float | None:
     try:
         number = float(value) if value else 0.0
     except ValueError:
-        if not Path(value).exists() and not value.startswith("sample:"):
+        with may_read():
+            is_file = Path(value).exists()
+        if not is_file and not value.startswith("sample:"):
             raise InputError(
                 f"{name}: {value!r} is neither a share such as 0.2 nor a file{nearest_file(Path(value))}",
                 f"{name}：{value!r} 既不是 0.2 这样的比例，也不是文件{nearest_file(Path(value), 'zh')}",

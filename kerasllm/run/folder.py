@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from kerasllm.errors import InputError, did_you_mean
+from kerasllm.errors import InputError, did_you_mean, may_read
 from kerasllm.run import files
 from kerasllm.run.process import is_alive, myself
 
@@ -48,13 +48,14 @@ class Run:
     @cached_property
     def asked(self) -> dict[str, Any]:
         """run.json: recipe ("" of a notebook of one's own), parameters, created, surface, replayable."""
-        try:
-            content: dict[str, Any] = files.read_json(self.path / "run.json") or {}
-        except ValueError as error:
-            raise InputError(
-                f"{self.path} is no run: its run.json is no JSON: {error}",
-                f"{self.path} 不是运行：它的 run.json 不是 JSON：{error}",
-            ) from error
+        with may_read():
+            try:
+                content: dict[str, Any] = files.read_json(self.path / "run.json") or {}
+            except ValueError as error:
+                raise InputError(
+                    f"{self.path} is no run: its run.json is no JSON: {error}",
+                    f"{self.path} 不是运行：它的 run.json 不是 JSON：{error}",
+                ) from error
         if not isinstance(content, dict) or not all(isinstance(content.get(name), ASKED[name]) for name in ASKED):
             raise InputError(
                 f"{self.path} is no run: its run.json does not tell recipe and parameters",
@@ -255,7 +256,9 @@ def runs(folder: str | Path | None = None) -> list[Run]:
     """The runs of a folder, newest first; folders that hold something else are passed over."""
     place = runs_folder(folder)
     found = []
-    for file in place.glob("*/run.json") if place.is_dir() else ():
+    with may_read():
+        made = list(place.glob("*/run.json")) if place.is_dir() else []
+    for file in made:
         try:
             run = Run(file.parent)
             found.append(((run.asked["created"], run.name), run))
@@ -267,8 +270,9 @@ def runs(folder: str | Path | None = None) -> list[Run]:
 def open_run(run: str | Path, folder: str | Path | None = None) -> Run:
     """Open a run by its path, name, a unique beginning of its name, or `last`."""
     path = Path(run)
-    if (path / "run.json").exists():
-        return Run(path.absolute())
+    with may_read():
+        if (path / "run.json").exists():
+            return Run(path.absolute())
     known = runs(folder)
     if str(run) == "last" and known:
         return known[0]
