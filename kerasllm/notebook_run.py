@@ -24,6 +24,7 @@ from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create, files
 from kerasllm.run.folder import ENDED
 from kerasllm.run.process import myself
+from kerasllm.run.writer import trained_already
 
 USERS = ("InputError", "DivergedError", "OSError", "PermissionError")  # a cell's errors; the last: a full disk
 
@@ -85,11 +86,14 @@ def execute(run: Run, kernels: Kernels | None = None) -> Run:
     """
     if not run.asked["recipe"]:
         return own_notebook.execute(run)
-    import nbformat
-    import papermill
+    with needs("lab"):
+        import nbformat
+        import papermill
 
     if run.state == "completed":
         return run
+    if run.status["state"] == "running" and run.state != "gone":  # the notebook would train a new run beside it
+        raise trained_already(run)
     if run.state in ("stopped", "failed", "gone"):  # the notebook's training goes on from the checkpoint
         session.replayed(run)
         (run.path / "stop").unlink(missing_ok=True)

@@ -296,6 +296,45 @@ def test_a_notebooks_run_that_nobody_came_to_execute_is_resumed_as_one(
     assert [one.path for one in executed] == [run.path]
 
 
+@pytest.mark.parametrize("kept", ["notebook.ipynb", ""])
+def test_a_stopped_run_is_executed_again_where_a_notebook_of_it_is_kept(
+    kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else papermill, of whose file nothing is known, was called by hand."""
+    run = reserve("linear_regression", QUICK)
+    files.replace_json(run.path / "status.json", {**run.status, "state": "stopped"})
+    if kept:
+        (run.path / kept).touch()
+    resumed: list[str] = []
+    monkeypatch.setattr(notebook_run, "execute", lambda run: resumed.append("notebook.ipynb"))
+    monkeypatch.setattr(Run, "resume", lambda run: resumed.append(""))
+    with pytest.raises(SystemExit):
+        main(["resume", str(run.path)])
+    assert resumed == [kept]
+
+
+def test_a_notebooks_run_that_is_being_trained_is_not_executed_beside(capsys: pytest.CaptureFixture[str]) -> None:
+    run = reserve("linear_regression", QUICK)
+    (run.path / "notebook.ipynb").touch()
+    files.replace_json(run.path / "status.json", {**run.status, "state": "running"})
+    with pytest.raises(SystemExit):
+        main(["resume", str(run.path)])
+    assert capsys.readouterr().err == f"kerasllm: {run.name} is being trained already (process {os.getpid()})\n"
+    assert (run.path / "notebook.ipynb").read_text() == ""
+
+
+@slow
+def test_a_stopped_run_that_is_resumed_has_its_results_in_its_notebook() -> None:
+    run = reserve("linear_regression", QUICK)
+    run.stop()
+    execute(run)
+    assert (run.state, "image/png" in (run.path / "notebook.ipynb").read_text("utf-8")) == ("stopped", False)
+    with pytest.raises(SystemExit) as left:
+        main(["resume", str(run.path)])
+    assert (left.value.code, run.state, len(run.sessions)) == (0, "completed", 2)
+    assert "image/png" in (run.path / "notebook.ipynb").read_text("utf-8")
+
+
 @slow
 def test_plain_papermill_works_and_its_first_cell_refuses_an_unknown_name(tmp_path: Path, runs: Path) -> None:
     def papermill(*words: str) -> subprocess.CompletedProcess[str]:

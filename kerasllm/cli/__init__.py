@@ -116,7 +116,8 @@ def resume(run: str, /, *, runs: Runs = "", json: Json = False) -> int:
     if found.state == "completed":
         print(f"{found.name} is completed; there is nothing to resume")
         return report(found, json)
-    kept = (found.path / SOURCE).exists()  # its notebook, which a training alone would leave unexecuted
+    # Its notebook, which a training alone would leave as the stop left it, or unexecuted.
+    kept = any((found.path / name).exists() for name in (SOURCE, "notebook.ipynb"))
     if found.asked["surface"] == "notebook" and (kept or found.state == "queued"):
         from kerasllm.notebook_run import execute
 

@@ -39,10 +39,7 @@ class Writer:
         try:
             self._lock.acquire(timeout=0)
         except filelock.Timeout:
-            pid = self.run.status.get("pid", "another process")
-            raise InputError(
-                f"{self.run.name} is being trained already (process {pid})", f"{self.run.name} 已在训练（进程 {pid}）"
-            ) from None
+            raise trained_already(self.run) from None
         except OSError as error:
             raise InputError(
                 f"cannot write to {self.run.path}: {error.strerror}", f"无法写入 {self.run.path}：{error.strerror}"
@@ -130,6 +127,12 @@ class Writer:
     def _write(self) -> None:
         with self._writing:
             files.replace_json(self.run.path / "status.json", {**self._status, "heartbeat": time.time()})
+
+
+def trained_already(run: Run) -> InputError:
+    """The error of a run that another process works on."""
+    pid = run.status.get("pid", "another process")
+    return InputError(f"{run.name} is being trained already (process {pid})", f"{run.name} 已在训练（进程 {pid}）")
 
 
 def _reason(error: BaseException | None) -> str:
