@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kerasllm_widgets.server.curves import Curves
@@ -11,8 +13,9 @@ from kerasllm_widgets.server.queue import LOG, Queue
 from kerasllm_widgets.server.routes import Context
 from kerasllm_widgets.server.rows import Rows
 
+from kerasllm.errors import InputError
 from kerasllm.recipes.linear_regression import LinearRegression
-from kerasllm.run import create, files
+from kerasllm.run import Run, create, files
 from tests.server.waiting import wait
 
 
@@ -103,3 +106,84 @@ def test_a_run_that_waits_is_queued_on_every_surface_after_the_server_was_starte
     assert first.state == "gone"
     Queue(runs, 0).tick()
     assert (first.state, resumed.state, gone.state) == ("queued", "stopped", "gone")
+
+
+def end(queue: Queue, *names: str) -> None:
+    """Stop children that never come to write, and wait for their ends."""
+    queue.limit = 0  # theirs start nothing
+    for name in names:
+        assert queue.stop(Run(queue.runs / name))
+    wait(lambda: queue.tick() or not any(queue.works_on(Run(queue.runs / name)) for name in names), 10)
+
+
+def test_a_run_that_cannot_be_started_is_told_so_and_holds_up_nobody(runs: Path, slow_child: None) -> None:
+    queue = Queue(runs, 0)
+    for name in ("first", "torn", "odd", "busy", "last"):
+        queue.add(create(LinearRegression(), runs, name))
+    torn, odd, busy = (Run(runs / name) for name in ("torn", "odd", "busy"))
+    for run in (torn, busy):
+        (run.path / LOG).mkdir()
+    files.replace_json(busy.path / "status.json", {**busy.status, "state": "running"})  # by another process meanwhile
+    (odd.path / "run.json").write_text("{}")
+    queue.limit = 3
+    for _ in range(2):
+        queue.tick()
+        assert (queue.waiting(), queue.starting(), len(queue._children)) == ([], ["first", "last"], 2)
+    assert (torn.state, torn.status["message"]) == ("failed", "its process cannot be started: Is a directory")
+    assert (odd.state, "does not tell recipe" in odd.status["message"]) == ("failed", True)
+    assert busy.state == "running"
+    end(queue, "first", "last")
+
+
+def test_on_a_full_disk_nothing_is_started_again_and_again(
+    runs: Path, slow_child: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = Queue(runs, 0)
+    queue.add(create(LinearRegression(), runs, "mine"))
+    queue.limit = 1
+
+    def full(path: Path, content: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "replace_json", full)
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space"):
+                queue.tick()
+    assert (queue.waiting(), queue._children) == (["mine"], [])
+    queue.tick()
+    assert queue.starting() == ["mine"]
+    end(queue, "mine")
+
+
+def test_a_run_whose_folder_cannot_be_told_of_holds_up_nobody(
+    runs: Path, slow_child: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lay in line when the server went down, and belongs to somebody else since."""
+    queue = Queue(runs, 0)
+    for name in ("foreign", "mine"):
+        queue.add(create(LinearRegression(), runs, name))
+    status = runs / "foreign" / "status.json"
+    files.replace_json(status, {**Run(runs / "foreign").status, "pid_started": 0})
+    (runs / "foreign" / LOG).mkdir()
+    write = files.replace_json
+
+    def refuse(path: Path, content: Any) -> None:
+        if path == status:
+            raise PermissionError(13, "Permission denied")
+        write(path, content)
+
+    monkeypatch.setattr(files, "replace_json", refuse)
+    queue.limit = 1
+    queue.tick()
+    assert (queue.waiting(), queue.starting()) == ([], ["mine"])
+    end(queue, "mine")
+
+
+def test_a_run_in_a_folder_that_is_not_writable_is_refused(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = create(LinearRegression(), runs, "mine")
+    monkeypatch.setattr(os, "access", lambda path, mode: path != run.path)  # root may write anywhere
+    queue = Queue(runs, 0)
+    with pytest.raises(InputError, match="mine: its folder is not writable"):
+        queue.add(run)
+    assert queue.waiting() == []

@@ -23,6 +23,7 @@ from kerasllm.run import Run, files
 from kerasllm.run.process import is_alive, myself
 
 LOG = "log.txt"  # in the run's folder: what the child printed
+RESTING = ("queued", "stopped", "failed", "gone")  # as the folder tells of a run that waits
 TAIL = 4096  # bytes of the log that are looked at for the last words of a child
 
 
@@ -36,6 +37,8 @@ class Queue:
 
     def add(self, run: Run) -> None:
         """Let a run wait for its turn."""
+        if not os.access(run.path, os.W_OK):
+            raise InputError(f"{run.name}: its folder is not writable", f"{run.name}：它的文件夹不可写")
         with self._changing() as content:
             if run.name not in content["waiting"]:
                 content["waiting"].append(run.name)
@@ -92,8 +95,9 @@ class Queue:
                 if name in at_work:  # resumed while its last child still ends
                     continue
                 content["waiting"].remove(name)
-                if (self.runs / name / "run.json").exists():
-                    content["started"].append(self._start(Run(self.runs / name)))
+                self._write(content)  # on a full disk it would stay in line, and be started at each tick
+                if child := self._begin(Run(self.runs / name)):
+                    content["started"].append(child)
 
     def stop_all(self) -> None:
         """Ask every child to stop; what waits goes on waiting."""
@@ -103,6 +107,19 @@ class Queue:
                     _end(one)
                 else:
                     (self.runs / one["run"] / "stop").touch()
+
+    def _begin(self, run: Run) -> dict[str, Any] | None:
+        """Start a run's child; a run that cannot be started is told so, and holds up nobody behind it."""
+        try:
+            return self._start(run) if (run.path / "run.json").exists() else None
+        except InputError as error:
+            reason = str(error)
+        except OSError as error:
+            reason = f"its process cannot be started: {error.strerror}"
+        with suppress(InputError, OSError):
+            if run.state in RESTING:  # not where another process trains it, or has
+                _tell(run, state="failed", message=reason)
+        return None
 
     def _start(self, run: Run) -> dict[str, Any]:
         before = _written(run)
@@ -132,7 +149,7 @@ class Queue:
     def _is_lost(self, name: str) -> bool:
         """Whether a run waits for its first session, and the server that said so in its folder is gone."""
         run = Run(self.runs / name)
-        with suppress(InputError):  # a status that nobody can read
+        with suppress(InputError, OSError):  # a status that nobody can read
             return (run.path / "run.json").exists() and run.status["state"] == "queued" and not is_alive(run.status)
         return False
 
@@ -142,7 +159,7 @@ class Queue:
     def _settle(self, one: dict[str, Any]) -> None:
         """Tell of a child that ended before it could: it was stopped, or its last words are in the log."""
         run = Run(self.runs / one["run"])
-        with suppress(InputError):  # a status that nobody can read, or no run any more
+        with suppress(InputError, OSError):  # a status that nobody can read, or no run any more
             if one.get("stopped"):
                 if run.state in ("queued", "gone"):  # not where another process trains it
                     _tell(run, state="stopped", message="")
@@ -159,7 +176,10 @@ class Queue:
         with filelock.FileLock(self.runs / ".queue.lock"):
             content = self._read()
             yield content
-            files.replace_json(self._file, content)
+            self._write(content)
+
+    def _write(self, content: dict[str, Any]) -> None:
+        files.replace_json(self._file, content)
 
 
 def _written(run: Run) -> int:
@@ -178,8 +198,9 @@ def _end(child: dict[str, Any]) -> None:
 
 
 def _tell(run: Run, **changed: Any) -> None:
-    """Write into a run's status in the place of a child that cannot."""
-    files.replace_json(run.path / "status.json", {**run.status, **changed})
+    """Write into a run's status in the place of a child that cannot, where anybody can."""
+    with suppress(InputError, OSError):
+        files.replace_json(run.path / "status.json", {**run.status, **changed})
 
 
 def _last_words(log: Path) -> str:

@@ -23,11 +23,10 @@ from kerasllm.run import Run
 from kerasllm_widgets.server import forms, paths
 from kerasllm_widgets.server.curves import Curves
 from kerasllm_widgets.server.notebooks import form, panel_notebook, reserve_notebook
-from kerasllm_widgets.server.queue import LOG, Queue
+from kerasllm_widgets.server.queue import LOG, RESTING, Queue
 from kerasllm_widgets.server.rows import ODD, Rows
 
 BUSY = ("queued", "running", "stopping")
-RESTING = ("queued", "stopped", "failed", "gone")  # as the folder tells of a run that waits
 
 
 @dataclass(frozen=True)
