@@ -34,7 +34,7 @@ def replace(path: Path, write: Callable[[BinaryIO], Any]) -> None:
 
 def replace_json(path: Path, content: Any) -> None:
     """Replace `path` by JSON; NaN and infinities, which JSON lacks, become null."""
-    text = json.dumps(_finite(content), ensure_ascii=False, indent=1)
+    text = json.dumps(finite(content), ensure_ascii=False, indent=1)
     replace_text(path, text)
 
 
@@ -53,7 +53,7 @@ def read_json(path: Path) -> Any:
 
 def append_line(path: Path, content: Any) -> None:
     """Append one line of JSON in one write; a torn tail that a kill left is cut off first."""
-    line = json.dumps(_finite(content), ensure_ascii=False) + "\n"
+    line = json.dumps(finite(content), ensure_ascii=False) + "\n"
     with path.open("ab+") as file:
         if file.tell():
             file.seek(-1, os.SEEK_END)
@@ -85,9 +85,10 @@ def clean(folder: Path) -> None:
         file.unlink()
 
 
-def _finite(content: Any) -> Any:
+def finite(content: Any) -> Any:
+    """The same content with null for NaN and infinities."""
     if isinstance(content, dict):
-        return {name: _finite(value) for name, value in content.items()}
+        return {name: finite(value) for name, value in content.items()}
     if isinstance(content, (list, tuple)):
-        return [_finite(value) for value in content]
+        return [finite(value) for value in content]
     return None if isinstance(content, float) and not math.isfinite(content) else content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -242,3 +243,17 @@ def test_a_view_that_looks_on_does_not_keep_an_idle_server_up(server: Server) ->
     status, content, _ = server.ask("GET", f"/kerasllm/runs/{run.name}")
     assert (status, content["curve"]) == (200, {})
     assert server.ask("GET", "/api/status")[1]["last_activity"] == before
+
+
+@pytest.mark.slow
+def test_a_copied_runs_nan_reaches_no_browser(server: Server) -> None:
+    run = create(LinearRegression(), server.runs)
+    asked = (run.path / "run.json").read_text().replace('"learning_rate": 0.2', '"learning_rate": Infinity')
+    (run.path / "run.json").write_text(asked.replace('"created": ', '"created": 1e999, "was": '))
+    (run.path / "scores.json").write_text('{"split": "test", "splits": {"test": {"main": "rmse", "rmse": NaN}}}')
+    listed, shown = (server.ask("GET", path)[1] for path in ("/kerasllm/runs", f"/kerasllm/runs/{run.name}"))
+    for answer in (listed, shown):
+        json.dumps(answer, allow_nan=False)
+    assert next(row["created"] for row in listed["runs"] if row["name"] == run.name) is None
+    assert (shown["splits"]["test"]["rmse"], shown["parameters"]["learning_rate"]) == (None, None)
+    shutil.rmtree(run.path)

@@ -91,3 +91,15 @@ def test_a_row_has_a_curve_before_its_second_epoch(runs: Path, tmp_path: Path) -
     with history.open("a") as file:
         file.writelines(lines)
     assert (len(curve()), curve()[0], curve()[-1]) == (40, 7.0, 0.0002)
+
+
+def test_a_row_holds_no_number_that_a_browser_cannot_read(runs: Path, tmp_path: Path) -> None:
+    run = create(LinearRegression(), runs, "copied")
+    (run.path / "status.json").write_text('{"state": "stopped", "epoch": NaN, "step": -Infinity, "eta": 1e999}')
+    (run.path / "scores.json").write_text('{"split": "test", "splits": {"test": {"main": "rmse", "rmse": NaN}}}')
+    losses = ["0.5", "NaN", "Infinity", "1" + "0" * 400, "0.25"]
+    lines = [f'{{"kind": "epoch", "epoch": {n}, "time": {n}, "loss": {loss}}}\n' for n, loss in enumerate(losses)]
+    (run.path / "history.jsonl").write_text("".join(lines))
+    (row,) = Rows(tmp_path, runs).read()
+    json.dumps(row, allow_nan=False)
+    assert (row["state"], row["curve"], row["score"], row["epoch"]) == ("stopped", [0.5, 0.25], None, None)

@@ -42,3 +42,11 @@ def test_a_missing_value_leaves_a_gap() -> None:
     curve = Curve()
     curve.add([{"kind": "epoch", "epoch": 1, "step": 9, "time": 0, "loss": None}])
     assert curve.drawn() == {}
+
+
+def test_what_is_no_number_is_not_drawn() -> None:
+    curve = Curve()
+    odd = [float("nan"), float("inf"), -float("inf"), 10**400, "1", [1]]
+    for n, value in enumerate(odd, 1):
+        curve.add([{"kind": "epoch", "epoch": n, "loss": 0.5, "odd": value}, {"epoch": value, "loss": 0.5}])
+    assert curve.drawn() == {"loss": {"train": [[*range(1, len(odd) + 1)], [0.5] * len(odd)]}}

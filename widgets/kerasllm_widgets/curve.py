@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
 MOST = 300  # points of one line that are drawn
 PLACES = ("kind", "epoch", "step", "time", "learning_rate")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a page can draw it. A copied run may hold NaN, infinities, and integers beyond all floats."""
+    return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
 
 
 class Line:
@@ -53,7 +59,7 @@ class Curve:
         """Take lines of history.jsonl."""
         for line in lines:
             for name, value in line.items():
-                if name in PLACES or value is None:
+                if name in PLACES or not is_number(value) or not is_number(line["epoch"]):
                     continue
                 part = "validation" if name.startswith("val_") else "train"
                 metric = self._lines.setdefault(name.removeprefix("val_"), {})

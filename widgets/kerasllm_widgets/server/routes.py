@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from asyncio import Future
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,7 +20,7 @@ from kerasllm import __version__, recipes
 from kerasllm.errors import InputError
 from kerasllm.evaluate import flat
 from kerasllm.parameters import schema
-from kerasllm.run import Run
+from kerasllm.run import Run, files
 from kerasllm_widgets.server import forms, paths
 from kerasllm_widgets.server.curves import Curves
 from kerasllm_widgets.server.notebooks import form, panel_notebook, reserve_notebook
@@ -90,6 +91,10 @@ class Route(APIHandler):
         """The file or folder that the browser asks about, if it does."""
         path = self.get_query_argument("data", "")
         return paths.below(self.context.root, path) if path else None
+
+    def finish(self, *content: Any, **options: Any) -> Future[Any]:
+        """Answer; NaN and infinities, which a copied run's files may hold and no browser reads, become null."""
+        return super().finish(*(files.finite(one) for one in content), **options)
 
     def body(self, **kinds: type) -> list[Any]:
         """The JSON body's fields of these names and types; 400 for another body."""

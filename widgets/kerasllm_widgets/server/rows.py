@@ -12,7 +12,7 @@ from typing import Any
 from kerasllm.errors import InputError
 from kerasllm.run import Run
 from kerasllm.run.watch import Tail
-from kerasllm_widgets.curve import Line
+from kerasllm_widgets.curve import Line, is_number
 from kerasllm_widgets.server import paths
 
 POINTS = 40  # of a sparkline
@@ -79,9 +79,8 @@ class _Row:
         run = self._run
         status, state, scores = run.status, run.state, run.scores
         for line in self._tail.read():
-            loss = _number(line.get("loss"))
-            if loss is not None:
-                (self._epochs if line["kind"] == "epoch" else self._steps).add(line["epoch"], loss)
+            if is_number(line.get("loss")) and is_number(line["epoch"]):
+                (self._epochs if line["kind"] == "epoch" else self._steps).add(line["epoch"], line["loss"])
         silent = time.time() - status.get("heartbeat", 0) > STALLED
         main = scores.get("main", "")
         value = _number(scores.get(main))
@@ -115,7 +114,7 @@ class _Row:
 
 def _number(value: Any) -> float | None:
     """A page draws numbers and nothing else."""
-    return value if isinstance(value, (int, float)) else None
+    return value if is_number(value) else None
 
 
 def _changed(path: Path) -> int:
