@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from kerasllm.recipes.linear_regression import LinearRegression
-from kerasllm.run import Run, create
+from kerasllm.run import Run, create, files
+from kerasllm.run.process import myself
 from tests.lab.server import Server
+from tests.lab.written import SILENT, write_run
 from tests.server.waiting import wait
 
 TABLE = """
@@ -257,3 +259,38 @@ def test_a_copied_runs_nan_reaches_no_browser(server: Server) -> None:
     assert next(row["created"] for row in listed["runs"] if row["name"] == run.name) is None
     assert (shown["splits"]["test"]["rmse"], shown["parameters"]["learning_rate"]) == (None, None)
     shutil.rmtree(run.path)
+
+
+@pytest.fixture
+def waiting(server: Server) -> Iterator[Run]:
+    """A run that failed and was resumed, and waits for one that this process stands for."""
+    failed = {"phase": "training", "epoch": 2, "epochs": 6, "step": 30, "steps": 60, "eta": 75, "started": 1.5}
+    run = write_run(server.runs, "waiting", state="failed", message="loss is NaN", **failed)
+    busy = write_run(server.runs, "busy", **SILENT)
+    queue = {"waiting": [run.name], "started": [{"run": busy.name, "before": 0, **myself()}]}
+    files.replace_json(server.runs / ".queue.json", queue)
+    yield run
+    (server.runs / ".queue.json").unlink()
+    for one in (run, busy):
+        shutil.rmtree(one.path)
+
+
+@pytest.mark.slow
+def test_a_view_tells_what_the_list_tells(server: Server, waiting: Run) -> None:
+    odd = {"history.jsonl": "[]\n", "scores.json": '{"split": "test"}', "status.json": "[]"}
+    for file, text in odd.items():
+        (write_run(server.runs, f"odd-{file}").path / file).write_text(text)
+    rows = {row["name"]: row for row in server.ask("GET", "/kerasllm/runs")[1]["runs"]}
+    told = ("state", "message", "phase", "epoch", "epochs", "step", "steps", "eta")
+    for name, state in (("busy", "stalled"), (waiting.name, "queued")):
+        status, view, _ = server.ask("GET", f"/kerasllm/runs/{name}")
+        assert (status, view["state"]) == (200, state)
+        assert {one: view[one] for one in told} == {one: rows[name][one] for one in told}
+    for name in [f"odd-{file}" for file in odd]:
+        assert rows[name]["state"] == "unreadable"
+        for _ in range(2):  # a second look does not pass over what is odd
+            status, content, _ = server.ask("GET", f"/kerasllm/runs/{name}")
+            assert (status, content["message"][:20]) == (400, rows[name]["message"][:20])
+        shutil.rmtree(server.runs / name)
+    for verb, path in (("DELETE", ""), ("POST", "/resume")):
+        assert server.ask(verb, f"/kerasllm/runs/busy{path}", {} if path else None)[0] == 400

@@ -25,8 +25,8 @@ class Curves:
         with self._lock:
             is_known = key in self._known
             tail, curve = self._known.pop(key) if is_known else (Tail(run.path / "history.jsonl"), Curve())
-            self._known[key] = tail, curve  # the last one looked at is the last to be forgotten
+            curve.add(tail.read())
+            self._known[key] = tail, curve  # the last one looked at is the last to be forgotten; an odd one at once
             while len(self._known) > KEPT:
                 del self._known[next(iter(self._known))]
-            curve.add(tail.read())
             return curve.drawn()

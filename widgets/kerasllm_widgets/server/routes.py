@@ -24,10 +24,8 @@ from kerasllm.run import Run, files
 from kerasllm_widgets.server import forms, paths
 from kerasllm_widgets.server.curves import Curves
 from kerasllm_widgets.server.notebooks import form, panel_notebook, reserve_notebook
-from kerasllm_widgets.server.queue import LOG, RESTING, Queue
-from kerasllm_widgets.server.rows import ODD, Rows
-
-BUSY = ("queued", "running", "stopping")
+from kerasllm_widgets.server.queue import LOG, Queue
+from kerasllm_widgets.server.rows import LIVING, ODD, Rows, readable, seen, waiting
 
 
 @dataclass(frozen=True)
@@ -48,11 +46,15 @@ class Context:
         waiting = self.queue.waiting()  # the next one moves on to those that start, never back
         return {**dict.fromkeys(self.queue.starting(), 0), **{name: place for place, name in enumerate(waiting, 1)}}
 
-    def state(self, run: Run) -> str:
-        """The run's state, which is queued also before its child has said so."""
+    def seen(self, run: Run) -> dict[str, Any]:
+        """What every page is told of the run now."""
         is_queued = run.name in self.queued()
-        state = run.state
-        return "queued" if is_queued and state in RESTING else state
+        found = seen(run)
+        return waiting(found) if is_queued else found
+
+    def state(self, run: Run) -> str:
+        """The run's state."""
+        return str(self.seen(run)["state"])
 
 
 def _told(verb: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -173,12 +175,10 @@ class Runs(Route):
     @authorized
     async def get(self) -> None:
         """What the sidebar shows, newest first; 304 where nothing has changed."""
-        queued = self.context.queued()
+        places = self.context.queued()
         rows = await asyncio.to_thread(self.context.rows.read)
-        shown = [{**row, "waits": queued.get(row["name"], 0)} for row in rows]
-        for row in shown:
-            if row["name"] in queued and row["state"] in RESTING:
-                row |= {"state": "queued", "message": ""}  # what its folder says is of the session before
+        rows = [waiting(row) if row["name"] in places else row for row in rows]
+        shown = [{**row, "waits": places.get(row["name"], 0)} for row in rows]
         queue = self.context.queue
         self.finish({"runs": shown, "limit": queue.limit, "own_limit": queue.own_limit})
 
@@ -217,24 +217,24 @@ class One(Route):
         self.finish(await asyncio.to_thread(self._look, paths.run(self.context.runs, name)))
 
     def _look(self, run: Run) -> dict[str, Any]:
-        return {
-            "name": run.name,
-            "recipe": run.asked["recipe"],
-            "parameters": run.asked["parameters"],
-            "created": run.asked["created"],
-            "state": self.context.state(run),
-            "status": run.status,
-            "split": run.report.get("split", ""),
-            "splits": {name: flat(scores) for name, scores in run.report.get("splits", {}).items()},
-            "curve": self.context.curves.drawn(run),
-            "warnings": run.card.get("warnings", []),
-            "notebook": self._below(run.path / "notebook.ipynb"),
-            "log": self._below(run.path / LOG),
-            "figures": [
-                {"path": self._below(figure), "changed": figure.stat().st_mtime}
-                for figure in sorted(run.path.glob("figures/*.png"))
-            ],
-        }
+        with readable(run):
+            return {
+                "name": run.name,
+                "recipe": run.asked["recipe"],
+                "parameters": run.asked["parameters"],
+                "created": run.asked["created"],
+                **self.context.seen(run),
+                "split": run.scores.get("split", ""),
+                "splits": {name: flat(scores) for name, scores in run.report.get("splits", {}).items()},
+                "curve": self.context.curves.drawn(run),
+                "warnings": run.card.get("warnings", []),
+                "notebook": self._below(run.path / "notebook.ipynb"),
+                "log": self._below(run.path / LOG),
+                "figures": [
+                    {"path": self._below(figure), "changed": figure.stat().st_mtime}
+                    for figure in sorted(run.path.glob("figures/*.png"))
+                ],
+            }
 
     def _below(self, file: Path) -> str | None:
         """A file's path below the server's root, for Lab to open; None where it lies elsewhere."""
@@ -250,7 +250,7 @@ class One(Route):
             state = self.context.state(run)
         except ODD:
             state = "unreadable"  # as the sidebar shows it
-        if state in BUSY:
+        if state in LIVING:
             raise InputError(f"{run.name} is {state}; stop it first", f"{run.name} 尚未结束；请先停止")
         if not await self._is_left(run):
             raise InputError(
@@ -320,7 +320,7 @@ class Resume(Route):
         """Queue a run to go on from its last checkpoint."""
         run = paths.run(self.context.runs, name)
         state = self.context.state(run)
-        if state in (*BUSY, "completed"):
+        if state in (*LIVING, "completed"):
             zh = "已完成" if state == "completed" else "尚未结束"
             raise InputError(f"{run.name} is {state} already", f"{run.name} {zh}，不能继续")
         if not run.asked.get("replayable"):

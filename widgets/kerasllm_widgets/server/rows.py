@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kerasllm.errors import InputError
+from kerasllm.errors import InputError, in_one_line
 from kerasllm.run import Run
 from kerasllm.run.watch import Tail
 from kerasllm_widgets.curve import Line, is_number
 from kerasllm_widgets.server import paths
+from kerasllm_widgets.server.queue import RESTING
 
 POINTS = 40  # of a sparkline
 STALLED = 10.0  # seconds without a heartbeat after which a living process is said to be stalled
@@ -22,6 +24,34 @@ ODD = (InputError, ValueError, KeyError, TypeError, AttributeError)  # what stra
 WORDS = ("phase", "message")  # of the status
 NUMBERS = ("epoch", "epochs", "step", "steps", "eta")
 LIVING = ("queued", "running", "stopping", "stalled")  # looked at again though no file has changed
+
+
+@contextmanager
+def readable(run: Run) -> Iterator[None]:
+    """Tell in one line why a run's files cannot be read."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (*ODD, OSError) as error:
+        reason = in_one_line(error)
+        raise InputError(f"{run.name} cannot be read: {reason}", f"{run.name} 无法读取：{reason}") from error
+
+
+def seen(run: Run) -> dict[str, Any]:
+    """State, phase, message and numbers as the run's folder tells them; a process that is silent has stalled."""
+    status, state = run.status, run.state
+    silent = time.time() - status.get("heartbeat", 0) > STALLED
+    return {
+        "state": "stalled" if state in ("running", "stopping") and silent else state,
+        **{name: str(status.get(name, "")) for name in WORDS},
+        **{name: _number(status.get(name)) for name in NUMBERS},
+    }
+
+
+def waiting(found: dict[str, Any]) -> dict[str, Any]:
+    """What is seen of a run that waits for its turn, or starts: its folder tells of the session before."""
+    return {**found, "state": "queued", "message": ""} if found["state"] in RESTING else found
 
 
 class Rows:
@@ -55,8 +85,7 @@ class _Row:
         self._root, self._run = root, Run(path)
         self._mark: tuple[int, ...] = ()
         self._shown: dict[str, Any] | None = None
-        self._tail = Tail(path / "history.jsonl")
-        self._epochs, self._steps = Line(), Line()
+        self._begin()
 
     def read(self) -> dict[str, Any] | None:
         """None for a folder that holds no run; one that cannot be read is shown with the reason."""
@@ -69,26 +98,29 @@ class _Row:
         except (InputError, OSError):  # a stranger's run.json
             return None
         try:
-            self._shown = self._look(asked)
-        except (*ODD, OSError) as error:
-            reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-            self._shown = self._row(asked, state="unreadable", message=reason)
+            with readable(self._run):
+                self._shown = self._look(asked)
+        except InputError as error:
+            self._begin()
+            self._shown = self._row(asked, state="unreadable", message=str(error))
         return self._shown
+
+    def _begin(self) -> None:
+        """Read the curve from its start."""
+        self._tail = Tail(self._run.path / "history.jsonl")
+        self._epochs, self._steps = Line(), Line()
 
     def _look(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         run = self._run
-        status, state, scores = run.status, run.state, run.scores
+        told, scores = seen(run), run.scores
         for line in self._tail.read():
             if is_number(line.get("loss")) and is_number(line["epoch"]):
                 (self._epochs if line["kind"] == "epoch" else self._steps).add(line["epoch"], line["loss"])
-        silent = time.time() - status.get("heartbeat", 0) > STALLED
         main = scores.get("main", "")
         value = _number(scores.get(main))
         return self._row(
             asked,
-            state="stalled" if state in ("running", "stopping") and silent else state,
-            **{name: str(status.get(name, "")) for name in WORDS},
-            **{name: _number(status.get(name)) for name in NUMBERS},
+            **told,
             score={"name": main, "value": value, "split": scores["split"]} if value is not None else None,
             curve=_thinned(self._losses()),
         )

@@ -22,7 +22,8 @@ interface Details {
   recipe: string;
   parameters: Record<string, unknown>;
   state: State;
-  status: { message?: string; phase?: string };
+  message: string;
+  phase: string;
   /** The main one of the splits, and the scores of each. */
   split: string;
   splits: Record<string, Record<string, unknown>>;
@@ -74,7 +75,7 @@ function View({ names, commands, trans, isShown }: Props): JSX.Element {
     );
   const heads = names.length > 1 ? shown.map(run => run.name) : [];
   const single = shown.length === 1 && names.length === 1 ? shown[0] : null;
-  const told = shown.map(run => run.status.message || phaseWord(run.status.phase ?? '', trans));
+  const told = shown.map(run => run.message || phaseWord(run.phase, trans));
   return (
     <>
       <h1>{single ? single.name : trans.__('Compare %1 runs', names.length)}</h1>
