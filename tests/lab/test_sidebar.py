@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Response, expect
 
+from kerasllm.run import files
+from kerasllm.run.process import myself
 from tests.lab.pages import item, open_lab, serious, show_runs
 from tests.lab.server import Server
 from tests.lab.written import LIVES, LOST, SILENT, score, tell, write_run
@@ -169,6 +171,21 @@ def test_the_end_of_a_run_is_told_as_what_it_is_until_that_is_switched_off(folde
     expect(toasts).to_have_count(3)  # what needs nobody's care has left by itself
     toasts.filter(has_text="fails failed").get_by_role("button", name="Open view").click()
     expect(page.locator(".kerasllm-view").get_by_role("heading")).to_have_text("fails")
+
+    # Resumed, it waits for one that this process stands for; stopped there, it is the old failure and no news.
+    queue = {"waiting": [], "started": [{"run": "stops", "before": 0, **myself()}]}
+    files.replace_json(folder.runs / ".queue.json", queue)
+    tell(made["fails"], state="failed", message="loss is NaN", phase="training", epoch=2, epochs=6, step=3, steps=6)
+    row = item(page, "fails")
+    row.get_by_role("button", name="Resume").click()
+    expect(row.locator(".kerasllm-state")).to_have_text("waiting, place 1")
+    expect(row.locator(".kerasllm-detail")).to_have_text("")
+    expect(row.get_by_role("progressbar")).to_have_count(0)
+    row.get_by_role("button", name="Stop").click()
+    expect(row.locator(".kerasllm-state")).to_have_text("failed")
+    expect(row).to_contain_text("loss is NaN")
+    expect(toasts.filter(has_text="fails")).to_have_count(0)
+    (folder.runs / ".queue.json").unlink()
 
     page.evaluate("() => { void window.jupyterapp.commands.execute('settingeditor:open', {query: 'kerasllm'}); }")
     notify = page.locator("input[id$=_notify]")

@@ -286,6 +286,9 @@ def test_a_view_tells_what_the_list_tells(server: Server, waiting: Run) -> None:
         status, view, _ = server.ask("GET", f"/kerasllm/runs/{name}")
         assert (status, view["state"]) == (200, state)
         assert {one: view[one] for one in told} == {one: rows[name][one] for one in told}
+    assert [rows[waiting.name][one] for one in told] == ["queued", "", "", None, None, None, None, None]
+    assert rows[waiting.name]["written"] == (waiting.path / "status.json").stat().st_mtime_ns
+    assert rows["busy"]["written"] is None  # a heart that beats changes no row
     for name in [f"odd-{file}" for file in odd]:
         assert rows[name]["state"] == "unreadable"
         for _ in range(2):  # a second look does not pass over what is odd

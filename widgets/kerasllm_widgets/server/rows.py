@@ -23,6 +23,7 @@ FILES = ("status.json", "history.jsonl", "scores.json", "notebook.ipynb", "stop"
 ODD = (InputError, ValueError, KeyError, TypeError, AttributeError)  # what strangers' files hold raises
 WORDS = ("phase", "message")  # of the status
 NUMBERS = ("epoch", "epochs", "step", "steps", "eta")
+UNTOLD: dict[str, Any] = {**dict.fromkeys(WORDS, ""), **dict.fromkeys(NUMBERS)}
 LIVING = ("queued", "running", "stopping", "stalled")  # looked at again though no file has changed
 
 
@@ -39,11 +40,17 @@ def readable(run: Run) -> Iterator[None]:
 
 
 def seen(run: Run) -> dict[str, Any]:
-    """State, phase, message and numbers as the run's folder tells them; a process that is silent has stalled."""
+    """State, phase, message and numbers as the run's folder tells them; a process that is silent has stalled.
+
+    `written` is when its status was last written, where nobody works on it.
+    """
+    written = _changed(run.path / "status.json")
     status, state = run.status, run.state
+    has_process = state in ("running", "stopping")
     silent = time.time() - status.get("heartbeat", 0) > STALLED
     return {
-        "state": "stalled" if state in ("running", "stopping") and silent else state,
+        "state": "stalled" if has_process and silent else state,
+        "written": None if has_process else written,
         **{name: str(status.get(name, "")) for name in WORDS},
         **{name: _number(status.get(name)) for name in NUMBERS},
     }
@@ -51,7 +58,7 @@ def seen(run: Run) -> dict[str, Any]:
 
 def waiting(found: dict[str, Any]) -> dict[str, Any]:
     """What is seen of a run that waits for its turn, or starts: its folder tells of the session before."""
-    return {**found, "state": "queued", "message": ""} if found["state"] in RESTING else found
+    return {**found, **UNTOLD, "state": "queued"} if found["state"] in RESTING else found
 
 
 class Rows:
@@ -135,8 +142,9 @@ class _Row:
             "name": self._run.name,
             "recipe": asked["recipe"],
             "created": asked["created"],
-            **dict.fromkeys(WORDS, ""),
-            **dict.fromkeys((*NUMBERS, "score")),
+            **UNTOLD,
+            "written": None,
+            "score": None,
             "curve": [],
             "replayable": asked.get("replayable", False),
             "notebook": paths.relative(self._root, self._run.path / "notebook.ipynb"),

@@ -20,6 +20,8 @@ export interface Row {
   steps: number | null;
   eta: number | null;
   message: string;
+  /** When its status was last written; null while a process works on it, or where nobody can read it. */
+  written: number | null;
   score: { name: string; value: number; split: string } | null;
   curve: number[];
   replayable: boolean;
@@ -110,7 +112,9 @@ export class Watcher {
     });
     for (const row of this.rows) {
       const old = before.get(row.name);
-      const isNews = old ? lives(old.state) : !isFirst && row.created > this.newest;
+      // A run that was resumed and leaves the line untouched is what it was before.
+      const isOld = old?.state === 'queued' && old.written === row.written;
+      const isNews = old ? lives(old.state) && !isOld : !isFirst && row.created > this.newest;
       if (isNews && !lives(row.state)) {
         this.ends.emit(row);
       }
