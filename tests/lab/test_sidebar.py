@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Response, expect
 
-from kerasllm.run import files
+from kerasllm.run import Run, files
 from kerasllm.run.process import myself
 from tests.lab.pages import item, open_lab, serious, show_runs
 from tests.lab.server import Server
@@ -118,6 +118,11 @@ def test_the_runs_that_are_selected_are_compared(folder: Server, page: Page) -> 
         expect(view.get_by_role("rowheader", name=header, exact=True)).to_have_count(count)
     expect(view.get_by_role("img", name="loss: run8 0.3333, run0 0.3333")).to_be_visible()
     assert serious(page, ".kerasllm-view") == []
+
+    shutil.rmtree(folder.runs / "run8")  # the first one that is asked for
+    score(Run(folder.runs / "run0"), rmse=0.5)
+    expect(view.get_by_role("alert")).to_have_text("run8: That is not there any more.")
+    expect(view.get_by_role("row", name="rmse 2 0.5", exact=True)).to_be_visible()
 
 
 def test_a_run_is_deleted_to_the_trash_unless_it_is_still_worked_on(folder: Server, page: Page) -> None:

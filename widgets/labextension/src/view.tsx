@@ -64,8 +64,9 @@ interface Props {
 function View({ names, commands, trans, isShown }: Props): JSX.Element {
   const [runs, setRuns] = React.useState<Record<string, Details>>({});
   const [failure, setFailure] = React.useState('');
+  const said = (name: string, error: unknown) => (names.length > 1 ? `${name}: ` : '') + reason(error, trans);
   React.useEffect(() => watch(names, isShown, found => setRuns(before => ({ ...before, [found.name]: found })),
-    error => setFailure(error ? reason(error, trans) : '')), [names]);
+    errors => setFailure([...errors].map(([name, error]) => said(name, error)).join('\n'))), [names]);
   const shown = names.map(name => runs[name]).filter(Boolean);
   const open = (path: string | null, label: string) =>
     path && (
@@ -126,13 +127,14 @@ function watch(
   names: string[],
   isShown: () => boolean,
   tell: (run: Details) => void,
-  fail: (error: unknown) => void
+  fail: (errors: Map<string, unknown>) => void
 ): () => void {
   const tags = new Map<string, string>();
   const states = new Map<string, State>();
   const look = async () => {
-    try {
-      for (const name of names) {
+    const failed = new Map<string, unknown>();
+    for (const name of names) {
+      try {
         const answer = await askAgain<Details>(`runs/${part(name)}`, tags.get(name) ?? '');
         if (poll.isDisposed) {
           return;
@@ -142,11 +144,14 @@ function watch(
           states.set(name, answer.content.state);
           tell(answer.content);
         }
+      } catch (error) {
+        states.delete(name);
+        failed.set(name, error);
       }
-      fail(null);
-    } catch (error) {
-      fail(error);
-      throw error; // the poll asks less often
+    }
+    fail(failed);
+    if (failed.size === names.length) {
+      throw failed.get(names[0]); // the poll asks less often
     }
     const interval = [...states.values()].some(lives) ? OFTEN : SELDOM;
     if (poll.frequency.interval !== interval) {
