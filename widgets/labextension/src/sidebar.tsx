@@ -81,14 +81,15 @@ function Runs({ watcher, commands, trans }: Shared & { watcher: Watcher }): JSX.
       setChosen(before => new Set(isChosen ? [...before, name] : [...before].filter(one => one !== name))),
     []
   );
-  const shown = rows.filter(row => (!recipe || row.recipe === recipe) && (!state || row.state === state));
+  const recipes = [...new Set(rows.map(row => row.recipe))].filter(Boolean).sort();
+  const wanted = recipes.includes(recipe) ? recipe : ''; // its last run may have been deleted
+  const shown = rows.filter(row => (!wanted || row.recipe === wanted) && (!state || row.state === state));
   const compared = rows.filter(row => chosen.has(row.name)).map(row => row.name);
   const waiting = rows.filter(row => row.waits > 0).length;
-  const recipes = [...new Set(rows.map(row => row.recipe))].filter(Boolean).sort();
   return (
     <>
       <div className="kerasllm-filters">
-        <Choice label={trans.__('Recipe')} value={recipe} onChange={setRecipe} all={trans.__('all recipes')}
+        <Choice label={trans.__('Recipe')} value={wanted} onChange={setRecipe} all={trans.__('all recipes')}
           options={recipes.map(name => [name, name])} />
         <Choice label={trans.__('State')} value={state} onChange={setState} all={trans.__('all states')}
           options={STATES.map(name => [name, stateWord(name, trans)])} />
