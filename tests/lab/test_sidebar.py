@@ -185,7 +185,7 @@ def test_the_end_of_a_run_is_told_as_what_it_is_until_that_is_switched_off(folde
     files.replace_json(folder.runs / ".queue.json", queue)
     tell(made["fails"], state="failed", message="loss is NaN", phase="training", epoch=2, epochs=6, step=3, steps=6)
     row = item(page, "fails")
-    row.get_by_role("button", name="Resume").click()
+    row.get_by_role("button", name="Resume").dblclick()
     expect(row.locator(".kerasllm-state")).to_have_text("waiting, place 1")
     expect(row.locator(".kerasllm-detail")).to_have_text("")
     expect(row.get_by_role("progressbar")).to_have_count(0)

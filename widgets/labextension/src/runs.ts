@@ -68,18 +68,27 @@ export const runs: JupyterFrontEndPlugin<void> = {
       name: widget => widget.content.names.join(',')
     });
 
-    const act = (id: string, label: string, work: (name: string) => Promise<unknown>) =>
+    const act = (id: string, label: string, work: (name: string) => Promise<unknown>) => {
+      const busy = new Set<string>(); // a second click of a double one asks for nothing more
       commands.addCommand(id, {
         label,
         execute: async args => {
+          const name = String(args.name);
+          if (busy.has(name)) {
+            return;
+          }
+          busy.add(name);
           try {
-            await work(String(args.name));
+            await work(name);
             await watcher.refresh();
           } catch (error) {
             complain(error, trans);
+          } finally {
+            busy.delete(name);
           }
         }
       });
+    };
     act('kerasllm:stop', trans.__('Stop a run'), name => ask(`runs/${part(name)}/stop`, 'POST', {}));
     act('kerasllm:resume', trans.__('Resume a run'), name => ask(`runs/${part(name)}/resume`, 'POST', {}));
     act('kerasllm:delete', trans.__('Delete a run'), async name => {

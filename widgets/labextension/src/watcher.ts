@@ -76,8 +76,10 @@ export class Watcher {
     }
   }
 
+  /** Look now; resolved when that is done. */
   async refresh(): Promise<void> {
     await this.poll.refresh();
+    await this.poll.tick;
   }
 
   private async look(): Promise<void> {
