@@ -148,6 +148,7 @@ def test_a_run_is_deleted_to_the_trash_unless_it_is_still_worked_on(folder: Serv
     item(page, "done").get_by_role("button", name="Delete").click()
     dialog.get_by_role("button", name="Delete").click()
     expect(item(page, "done")).to_have_count(0)
+    expect(page.get_by_label("Recipe", exact=True)).to_be_focused()
     trash = folder.place / "share" / "Trash" / "files"
     assert not done.path.exists()
     assert b"weights" in [file.read_bytes() for file in trash.glob("done*/model.keras")]
@@ -189,8 +190,10 @@ def test_the_end_of_a_run_is_told_as_what_it_is_until_that_is_switched_off(folde
     expect(row.locator(".kerasllm-state")).to_have_text("waiting, place 1")
     expect(row.locator(".kerasllm-detail")).to_have_text("")
     expect(row.get_by_role("progressbar")).to_have_count(0)
-    row.get_by_role("button", name="Stop").click()
+    expect(row.get_by_role("button", name="fails", exact=True)).to_be_focused()  # the button that was has gone
+    row.get_by_role("button", name="Stop").press("Enter")
     expect(row.locator(".kerasllm-state")).to_have_text("failed")
+    expect(row.get_by_role("button", name="fails", exact=True)).to_be_focused()
     expect(row).to_contain_text("loss is NaN")
     expect(toasts.filter(has_text="fails")).to_have_count(0)
     (folder.runs / ".queue.json").unlink()

@@ -75,6 +75,7 @@ function Runs({ watcher, commands, trans }: Shared & { watcher: Watcher }): JSX.
   const [recipe, setRecipe] = React.useState('');
   const [state, setState] = React.useState('');
   const [chosen, setChosen] = React.useState<ReadonlySet<string>>(new Set());
+  const keptFocus = useKeptFocus();
   const { rows, limit } = watcher;
   const choose = React.useCallback(
     (name: string, isChosen: boolean) =>
@@ -112,13 +113,33 @@ function Runs({ watcher, commands, trans }: Shared & { watcher: Watcher }): JSX.
             : trans.__('No runs yet. Start one from the launcher, a notebook or the command line.')}
         </p>
       )}
-      <ul className="kerasllm-list">
+      <ul className="kerasllm-list" {...keptFocus}>
         {shown.map(row => (
           <Item key={row.name} row={row} isChosen={chosen.has(row.name)} choose={choose} commands={commands} trans={trans} />
         ))}
       </ul>
     </>
   );
+}
+
+/** Where the button that has the focus goes, as Stop does at a run's end, hand it to the run, or else to the filters. */
+function useKeptFocus(): React.HTMLAttributes<HTMLUListElement> & React.RefAttributes<HTMLUListElement> {
+  const list = React.useRef<HTMLUListElement>(null);
+  const held = React.useRef<{ element: Element; name?: string } | null>(null);
+  React.useLayoutEffect(() => {
+    if (list.current && held.current && !held.current.element.isConnected) {
+      const { name } = held.current;
+      const row = [...list.current.querySelectorAll('li')].find(one => one.dataset.name === name);
+      (row?.querySelector<HTMLElement>('.kerasllm-name') ?? list.current.parentElement?.querySelector('select'))?.focus();
+    }
+  });
+  return {
+    ref: list,
+    onFocus: ({ target }) => (held.current = { element: target, name: target.closest('li')?.dataset.name }),
+    onBlur: () => (held.current = null),
+    // Enter held down must not press what gets the focus next.
+    onKeyDown: event => event.repeat && event.key === 'Enter' && event.preventDefault()
+  };
 }
 
 function Choice(props: {
