@@ -30,7 +30,7 @@ from kerasllm_widgets.server.rows import LIVING, ODD, Rows, readable, seen, wait
 
 @dataclass(frozen=True)
 class Context:
-    """What the routes share: the server's root and the folder of runs (both canonical), and what is kept of runs."""
+    """What the routes share: the server's root (canonical), the folder of runs, and what is kept of runs."""
 
     root: Path
     runs: Path
