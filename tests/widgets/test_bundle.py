@@ -92,5 +92,19 @@ def test_every_word_that_a_view_says_is_in_both_languages() -> None:
         assert said <= known, f"{file.name}: {said - known}"
 
 
+def test_the_language_is_labs_though_lab_tells_it_after_the_words_were_loaded() -> None:
+    page = """
+    Object.defineProperty(globalThis, "navigator", { value: { language: "en" } });
+    const documentElement = { lang: "en" };
+    globalThis.document = { documentElement };
+    for (documentElement.lang of ["en", "zh-CN"])
+      console.log(language(), say("stop"), phase("cell 2/5"), said({ en: "yes", zh: "是" }), duration(61));
+    """
+    assert run_script(module("words.js") + page) == [
+        "en Stop cell 2/5 yes 1 min 1 s",
+        "zh 停止 单元格 2/5 是 1 分 1 秒",
+    ]
+
+
 def test_a_widget_is_small() -> None:
     assert max(len(module(view)) for view in VIEWS) + len(styles()) < 60_000

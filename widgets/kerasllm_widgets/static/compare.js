@@ -4,8 +4,8 @@ import { say, said, language } from "./words.js";
 import { chart } from "./chart.js";
 
 function render({ model, el }) {
-  if (model.get("language") !== language) {
-    model.set("language", language);
+  if (model.get("language") !== language()) {
+    model.set("language", language());
     model.save_changes();
   }
   const runs = model.get("runs");

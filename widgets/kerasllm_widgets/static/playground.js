@@ -7,8 +7,8 @@ const LARGEST = 8e6; // bytes of a picture; a message above 10 MiB ends the kern
 const LOOK = 1000; // between two looks whether the run has read its data
 
 function render({ model, el }) {
-  if (model.get("language") !== language) {
-    model.set("language", language);
+  if (model.get("language") !== language()) {
+    model.set("language", language());
     model.save_changes();
   }
   let id = Date.now(); // greater than any that an earlier page asked with

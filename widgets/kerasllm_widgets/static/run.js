@@ -8,8 +8,8 @@ const LIVE = ["queued", "starting", "running", "stopping"];
 const RESUMABLE = ["stopped", "failed", "gone"];
 
 function render({ model, el }) {
-  if (model.get("language") !== language) {
-    model.set("language", language);
+  if (model.get("language") !== language()) {
+    model.set("language", language());
     model.save_changes();
   }
   const send = (what) => model.send({ do: what });

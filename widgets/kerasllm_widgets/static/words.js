@@ -75,29 +75,34 @@ const PHASES = {
   scoring: ["scoring", "评分"],
 };
 
-const chinese = [document.documentElement.lang, navigator.language].some((tag) => /^zh/i.test(tag || ""));
+// Asked each time: Lab tells its language only after its extensions have been loaded.
+function isChinese() {
+  return [document.documentElement.lang, navigator.language].some((tag) => /^zh/i.test(tag || ""));
+}
 
-export const language = chinese ? "zh" : "en";
+export function language() {
+  return isChinese() ? "zh" : "en";
+}
 
 export function say(word) {
-  return WORDS[word] ? WORDS[word][chinese ? 1 : 0] : word;
+  return WORDS[word] ? WORDS[word][isChinese() ? 1 : 0] : word;
 }
 
 // A run's phase; one with a count, such as "cell 2/5", keeps it.
 export function phase(name) {
   const [, what, count] = /^(.*?)( \d+\/\d+)?$/.exec(name);
-  return (PHASES[what] ? PHASES[what][chinese ? 1 : 0] : what) + (count || "");
+  return (PHASES[what] ? PHASES[what][isChinese() ? 1 : 0] : what) + (count || "");
 }
 
 // A text that Python gives in both languages, or in the one there is.
 export function said(texts) {
   if (typeof texts === "string") return texts;
-  return texts ? texts[language] || texts.en || "" : "";
+  return texts ? texts[language()] || texts.en || "" : "";
 }
 
 export function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
-  if (chinese) return hours ? `${hours} 小时 ${minutes} 分` : minutes ? `${minutes} 分 ${rest} 秒` : `${rest} 秒`;
+  if (isChinese()) return hours ? `${hours} 小时 ${minutes} 分` : minutes ? `${minutes} 分 ${rest} 秒` : `${rest} 秒`;
   return hours ? `${hours} h ${minutes} min` : minutes ? `${minutes} min ${rest} s` : `${rest} s`;
 }
