@@ -75,12 +75,36 @@ def test_a_refusal_stays_though_the_file_was_still_being_read(tmp_path: Path, mo
     monkeypatch.setattr(LinearRegression, "fingerprints", refuse)
     (tmp_path / "test.csv.gz").write_text("x,y\n1,2\n")
     panel = Panel("linear_regression")
-    type_(panel, data="sample:diabetes", test=str(tmp_path / "test.csv.gz"))
+    type_(panel, data="sample:line", test=str(tmp_path / "test.csv.gz"))
     click(panel.form, "train")
+    wait_for_threads()
+    assert list(panel.form.mistakes) == ["test"]
+
+
+def test_what_is_typed_while_a_thread_checks_older_values_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    places, checking = form.places, threading.Event()
+
+    def slow(*asked: Any) -> dict[str, form.Said]:
+        found = places(*asked)
+        if threading.current_thread().name == "kerasllm-panel":
+            checking.set()
+            time.sleep(0.5)
+        return found
+
+    monkeypatch.setattr(form, "places", slow)
+    panel = Panel("linear_regression")
+    type_(panel, data="sample:line", test="1.5")
+    assert checking.wait(10)
+    type_(panel, test="0.2")
+    wait_for_threads()
+    assert panel.form.mistakes == {}
+
+
+def wait_for_threads() -> None:
+    """Until no thread of a panel is at work."""
     for thread in threading.enumerate():
         if thread.name == "kerasllm-panel":
             thread.join(20)
-    assert list(panel.form.mistakes) == ["test"]
 
 
 def refuse(recipe: LinearRegression) -> None:

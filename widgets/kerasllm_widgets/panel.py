@@ -59,6 +59,7 @@ class Panel(ipywidgets.VBox):
         self._runs = runs
         self._last_read: dict[str, Any] = {}
         self._reading = threading.Lock()
+        self._checking = threading.Lock()  # each check is of the values as they are: the last one is of the newest
         earlier = self._earlier()
         if earlier and not isinstance(recipe, Recipe):
             with suppress(InputError):  # another version's parameters
@@ -222,15 +223,16 @@ class Panel(ipywidgets.VBox):
 
     def _check(self) -> bool:
         """Name what is wrong under its field; whether anything is."""
-        values, read = self.given, self._last_read
-        is_read = read.get("source") == values["data"]
-        known = read["columns"] if is_read and read.get("table") else None
-        found = form.places(self.recipe, values, known) | form.mistakes(self.recipe, values)
-        if is_read and read["error"]:
-            found["data"] = read["error"]
-        if not values["data"]:
-            found["data"] = {"en": "is needed", "zh": "不能为空"}
-        self.form.mistakes = found
+        with self._checking:
+            values, read = self.given, self._last_read
+            is_read = read.get("source") == values["data"]
+            known = read["columns"] if is_read and read.get("table") else None
+            found = form.places(self.recipe, values, known) | form.mistakes(self.recipe, values)
+            if is_read and read["error"]:
+                found["data"] = read["error"]
+            if not values["data"]:
+                found["data"] = {"en": "is needed", "zh": "不能为空"}
+            self.form.mistakes = found
         return bool(found)
 
     def _look_at_file(self) -> None:
