@@ -146,6 +146,18 @@ def test_a_missing_file_and_a_broken_one_are_told_in_a_line(tmp_path: Path) -> N
     assert "line 2" in form.preview(TextClassifier, str(tmp_path / "b.csv"))["error"]["en"]
 
 
+def test_a_stamp_tells_a_file_or_a_folder_from_what_it_was(tmp_path: Path) -> None:
+    file, folder = tmp_path / "a.csv", tmp_path / "pets"
+    (folder / "cats").mkdir(parents=True)
+    stamps = [form.stamp(str(file)), form.stamp(str(folder))]
+    file.write_text("a,b\n1,2\n")
+    (folder / "cats" / "1.png").touch()
+    now = [form.stamp(str(file)), form.stamp(str(folder))]
+    assert all(one != two for one, two in zip(stamps, now, strict=True))
+    assert now == [form.stamp(str(file)), form.stamp(str(folder))]
+    assert form.stamp("sample:line") == form.stamp("no\0file") is None
+
+
 def test_a_folder_and_a_text_can_be_looked_at(tmp_path: Path) -> None:
     (tmp_path / "cats").mkdir()
     (tmp_path / "cats" / "1.png").touch()

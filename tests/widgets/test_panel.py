@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from kerasllm_widgets import Panel, RunView, children, form
+from kerasllm_widgets import panel as panels
 from kerasllm_widgets.estimate import estimate
 from kerasllm_widgets.view import _look as look
 
@@ -35,7 +36,9 @@ def test_a_wrong_value_is_named_and_nothing_starts(runs: Path) -> None:
     type_(panel, epochs="many")
     assert panel.form.mistakes["epochs"]["en"] == "must be a whole number"
     click(panel.form, "train")
+    wait(lambda: panel.form.notice, 10)
     assert panel.form.notice["words"] == {"en": "epochs: must be a whole number", "zh": "epochs: 必须是整数"}
+    wait(lambda: not panel.form.busy, 10)
     assert not runs.exists()
     type_(panel, epochs="5")
     assert panel.form.mistakes == {}
@@ -52,6 +55,34 @@ def test_a_file_is_read_and_its_columns_checked(tmp_path: Path) -> None:
     type_(panel, data=str(tmp_path / "home.csv"))
     wait(lambda: "data" in panel.form.mistakes, 5)
     assert "did you mean 'homes.csv'" in panel.form.mistakes["data"]["en"]
+
+
+@pytest.mark.parametrize("what", ["train", "estimate", "card", "save"])
+def test_a_file_that_was_mended_is_read_again(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "train", lambda run: None)
+    monkeypatch.setattr(panels, "estimate", lambda recipe: {"seconds": 1.0, "steps": 1})
+    file = tmp_path / "homes.csv"
+    panel = Panel("linear_regression")
+    type_(panel, data=str(file), target="price")
+    wait(lambda: "data" in panel.form.mistakes, 10)
+    file.write_text("area,cost\n" + "1,2\n3,4\n" * 10)
+    does = {"name": str(tmp_path / "mine.ipynb")} if what == "save" else {}
+    click(panel.form, what, **does)
+    wait(lambda: "target" in panel.form.mistakes, 10)
+    wait_for_threads()
+    file.write_text("area,price\n" + "1,2\n3,4\n" * 10)
+    click(panel.form, what, **does)
+    wait_for_threads()
+    assert panel.form.mistakes == {}
+    assert panel.form.preview["columns"] == ["area", "price"]
+    done = {
+        "train": panel.run,
+        "estimate": panel.form.estimate.get("state") == "done",
+        "card": "lines" in panel.form.card,
+        "save": panel.form.notice.get("kind") == "saved",
+    }
+    assert done[what]
+    panel.close()
 
 
 def test_what_cannot_be_read_is_told_at_its_field_before_a_run_is_made(tmp_path: Path, runs: Path) -> None:
@@ -132,9 +163,11 @@ def test_settings_of_ones_own_are_shown_and_saved(tmp_path: Path, monkeypatch: p
     panel = Panel(LinearRegression(learning_rate=1e-5, epochs=7))
     assert panel.values["learning_rate"] == "1e-05"
     click(panel.form, "save", name="mine.ipynb")
+    wait(lambda: panel.form.notice, 10)
     assert panel.form.notice == {"kind": "saved", "words": "mine.ipynb"}
     assert Panel.from_notebook("mine.ipynb").values == panel.values
     click(panel.form, "save", name="mine.ipynb")
+    wait(lambda: panel.form.notice, 10)
     assert "exists already" in panel.form.notice["words"]["en"]
 
 

@@ -203,6 +203,17 @@ def preview(recipe: type[Recipe], source: str) -> dict[str, Any]:
     return nothing
 
 
+def stamp(source: str) -> Any:
+    """Another one once a file was written, or a folder or one right in it lost or gained a file; None where none is."""
+    path = Path(source)
+    try:
+        entries = os.scandir(path) if path.is_dir() else ()
+        folders = sorted((one.name, one.stat().st_mtime_ns) for one in entries if one.is_dir())
+        return path.stat().st_mtime_ns, path.stat().st_size, folders
+    except (OSError, ValueError):  # the latter: no name of a file
+        return None
+
+
 def card(recipe: Recipe) -> str:
     """The data card as lines of text: what reading the file for this recipe finds."""
     from kerasllm.data.card import render

@@ -58,6 +58,7 @@ class Panel(ipywidgets.VBox):
         self.recipe = type(given)
         self._runs = runs
         self._last_read: dict[str, Any] = {}
+        self._last_stamp: Any = None  # of the file that was read: one that was mended since is read again
         self._reading = threading.Lock()
         self._checking = threading.Lock()  # each check is of the values as they are: the last one is of the newest
         earlier = self._earlier()
@@ -111,7 +112,6 @@ class Panel(ipywidgets.VBox):
 
     def train(self, name: str = "") -> Run:
         """Start a run with what stands in the form, in a process of its own; a wrong value raises InputError."""
-        self._read()  # what is told of the file comes before what is told of the run
         recipe = self._settled().anchored()
         try:
             recipe.fingerprints()  # before a run is made of what cannot be read
@@ -138,6 +138,7 @@ class Panel(ipywidgets.VBox):
 
     def _settled(self) -> Recipe:
         """The recipe with what stands in the form; a wrong value raises InputError."""
+        self._read()  # what is told of the file comes before what is told of the run
         if self._check():
             place, words = next(iter(self.form.mistakes.items()))
             raise InputError(*(f"{place}: {words[one]}" if place else words[one] for one in ("en", "zh")))
@@ -168,6 +169,12 @@ class Panel(ipywidgets.VBox):
         except InputError as error:
             self.form.card = {"problem": form.told(error)}
 
+    def _save(self, name: str) -> None:
+        try:
+            self.form.notice = {"kind": "saved", "words": self.save(name).name}
+        except InputError as error:
+            self.form.notice = {"kind": "problem", "words": form.told(error)}
+
     def _earlier(self) -> Run | None:
         """The newest run that a panel of this notebook began; outside a notebook, one that still goes on."""
         for run in list_runs(self._runs):
@@ -187,18 +194,15 @@ class Panel(ipywidgets.VBox):
             if self.form.estimate.get("state") == "trying":
                 return
             self.form.estimate = {"state": "trying"}
-        if content["do"] in ("estimate", "card"):
-            _in_thread({"estimate": self._estimate, "card": self._card}[content["do"]])
-            return
-        try:
-            if content["do"] == "train":
-                self._settled()
-                self.form.busy = True
-                _in_thread(self._train)  # large files take their time
-            else:
-                self.form.notice = {"kind": "saved", "words": self.save(content["name"]).name}
-        except InputError as error:
-            self.form.notice = {"kind": "problem", "words": form.told(error)}
+        if content["do"] == "train":
+            self.form.busy = True
+        work: dict[str, Callable[[], None]] = {
+            "train": self._train,
+            "estimate": self._estimate,
+            "card": self._card,
+            "save": lambda: self._save(content["name"]),
+        }
+        _in_thread(work[content["do"]])  # large files take their time
 
     def _try(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
         """Open a playground below the run."""
@@ -240,10 +244,12 @@ class Panel(ipywidgets.VBox):
         _in_thread(self._read)
 
     def _read(self) -> None:
+        """Read the file, if it is another one or was written since it was read."""
         with self._reading:
             source = self.given["data"]
-            if source != self._last_read.get("source"):
-                self._last_read = form.preview(self.recipe, source)
+            stamp = form.stamp(source)
+            if source != self._last_read.get("source") or stamp != self._last_stamp:
+                self._last_read, self._last_stamp = form.preview(self.recipe, source), stamp
                 self.form.preview = self._last_read
                 self._check()
 
