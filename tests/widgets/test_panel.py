@@ -23,6 +23,7 @@ from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run
 from tests.conftest import last_json
 from tests.widgets.conftest import click, wait
+from tests.widgets.pages import run_view
 
 LONG = {"epochs": "100000", "batch_size": "32"}
 
@@ -156,6 +157,48 @@ def test_the_data_card_is_what_training_would_find() -> None:
     click(panel.form, "card")
     wait(lambda: panel.form.card, 10)
     assert "target price" in panel.form.card["lines"]
+
+
+def test_what_was_asked_of_older_values_is_told_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a card, nor a time, nor a refusal; the newer answers stay."""
+    let_go, asked = threading.Event(), list[int]()
+
+    def card(recipe: LinearRegression) -> str:
+        asked.append(recipe.epochs)
+        if recipe.epochs == 1:
+            let_go.wait(20)
+        return f"of {recipe.epochs}"
+
+    def estimate(recipe: LinearRegression) -> dict[str, Any]:
+        asked.append(recipe.epochs)
+        if recipe.epochs == 1:
+            let_go.wait(20)
+            raise InputError("old", "旧")
+        return {"seconds": float(recipe.epochs), "steps": 1}
+
+    monkeypatch.setattr(form, "card", card)
+    monkeypatch.setattr(panels, "estimate", estimate)
+    monkeypatch.setattr(children, "park", lambda: None)
+    panel = Panel("linear_regression")
+    for epochs in (1, 2):
+        type_(panel, epochs=str(epochs))
+        click(panel.form, "card")
+        click(panel.form, "estimate")
+        wait(lambda now=epochs: asked.count(now) == 2, 10)
+    wait(lambda: panel.form.card and panel.form.estimate.get("state") == "done", 10)
+    let_go.set()
+    wait_for_threads()
+    assert panel.form.card == {"lines": "of 2"}
+    assert panel.form.estimate == {"state": "done", "seconds": 2.0, "steps": 1}
+    assert panel.form.notice == {}
+    page = """
+    const model = new Model({ card: { lines: "of 1" } });
+    const box = card(model, () => console.log("asked"));
+    box.open = true;
+    box.heard.toggle();
+    """
+    assert run_view("form.js", page) == ["asked"]  # the file may be another one than when it was last open
+    panel.close()
 
 
 def test_settings_of_ones_own_are_shown_and_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,8 @@ class Panel(ipywidgets.VBox):
         self._last_stamp: Any = None  # of the file that was read: one that was mended since is read again
         self._reading = threading.Lock()
         self._checking = threading.Lock()  # each check is of the values as they are: the last one is of the newest
+        self._answering = threading.Lock()
+        self._newest: dict[str, object] = {}  # of each kind the click that is still to be answered
         earlier = self._earlier()
         if earlier and not isinstance(recipe, Recipe):
             with suppress(InputError):  # another version's parameters
@@ -152,22 +154,29 @@ class Panel(ipywidgets.VBox):
         finally:
             self.form.busy = self.view.look.get("state") in (*LIVE, "starting")
 
-    def _estimate(self) -> None:
-        asked = self.values
-        found: dict[str, Any] = {}
+    def _estimate(self, click: object) -> None:
+        found: dict[str, Any] = {"estimate": {}}
         try:
-            found = {"state": "done", **estimate(self._settled())}
+            found["estimate"] = {"state": "done", **estimate(self._settled())}
         except InputError as error:
-            self.form.notice = {"kind": "problem", "words": form.told(error)}
+            found["notice"] = {"kind": "problem", "words": form.told(error)}
         finally:
-            self.form.estimate = found if asked == self.values else {}
+            self._answer("estimate", click, found)
             children.park()
 
-    def _card(self) -> None:
+    def _card(self, click: object) -> None:
         try:
-            self.form.card = {"lines": form.card(self._settled())}
+            found: dict[str, Any] = {"lines": form.card(self._settled())}
         except InputError as error:
-            self.form.card = {"problem": form.told(error)}
+            found = {"problem": form.told(error)}
+        self._answer("card", click, {"card": found})
+
+    def _answer(self, what: str, click: object, found: dict[str, Any]) -> None:
+        """Show what came of a click, unless a newer one took its place, or other values were typed since."""
+        with self._answering:
+            if self._newest.get(what) is click:
+                for trait, value in found.items():
+                    setattr(self.form, trait, value)
 
     def _save(self, name: str) -> None:
         try:
@@ -196,10 +205,11 @@ class Panel(ipywidgets.VBox):
             self.form.estimate = {"state": "trying"}
         if content["do"] == "train":
             self.form.busy = True
+        click = self._newest[content["do"]] = object()
         work: dict[str, Callable[[], None]] = {
             "train": self._train,
-            "estimate": self._estimate,
-            "card": self._card,
+            "estimate": lambda: self._estimate(click),
+            "card": lambda: self._card(click),
             "save": lambda: self._save(content["name"]),
         }
         _in_thread(work[content["do"]])  # large files take their time
@@ -220,7 +230,9 @@ class Panel(ipywidgets.VBox):
             self.playground = None
 
     def _typed(self, change: dict[str, Any]) -> None:
-        self.form.estimate = self.form.card = self.form.notice = {}
+        with self._answering:
+            self._newest.clear()
+            self.form.estimate = self.form.card = self.form.notice = {}
         self._check()
         if change["old"].get("data") != change["new"].get("data"):
             self._look_at_file()

@@ -181,7 +181,7 @@ function look(model) {
   return box;
 }
 
-// What reading the file for this recipe finds, asked for when it is unfolded.
+// What reading the file for this recipe finds, asked for each time it is unfolded: the file may have changed.
 function card(model, ask) {
   const lines = h("pre", { class: "kl-log", tabindex: "0" });
   const box = h("details", { class: "kl-look" }, h("summary", {}, say("card")), lines);
@@ -190,7 +190,7 @@ function card(model, ask) {
     lines.textContent = found || said(problem) || say("loading");
     if (!found && !problem) box.open = false; // what was typed since may have changed it
   };
-  box.addEventListener("toggle", () => box.open && !model.get("card").lines && ask());
+  box.addEventListener("toggle", () => box.open && ask());
   model.on("change:card", draw);
   draw();
   return box;
