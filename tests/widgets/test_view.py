@@ -207,6 +207,30 @@ def test_what_trains_a_run_is_told() -> None:
     assert run_view("run.js", page) == ["trained on GPU", "trained on GPU · not as before", "true"]
 
 
+def test_the_details_of_a_failure_go_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later one has its own, asked for when they are unfolded."""
+    monkeypatch.setattr(children, "train", lambda run: None)
+    run = create(LinearRegression())
+    files.replace_json(run.path / "status.json", {"state": "failed", "message": "no"})
+    (run.path / "log.txt").write_text("no")
+    view = RunView(run)
+    click(view, "log")
+    assert view.log == "no"
+    click(view, "resume")
+    assert view.log == ""
+    view.close()
+    page = f"""{SHOW}
+    const model = show({{ ...{LOOK}, state: "failed", message: "no" }});
+    const details = page.all((one) => one.tag === "details")[0];
+    details.open = true;
+    for (const state of ["failed", "starting", "failed"]) {{
+      model.set("look", {{ ...{LOOK}, state, message: "no" }});
+      console.log(details.hidden, details.open);
+    }}
+    """
+    assert run_view("run.js", page) == ["false true", "true false", "false false"]
+
+
 def test_a_run_that_was_deleted_meanwhile_is_said_to_be_and_offers_nothing() -> None:
     run = create(LinearRegression())
     files.replace_json(run.path / "status.json", {"state": "stopped"})

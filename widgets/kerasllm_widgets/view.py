@@ -154,6 +154,7 @@ class RunView(anywidget.AnyWidget):
                 f"{self.run.name} 用 Python 中给出的数据训练，没有文件可以重放",
             )
         children.train(self.run)
+        self.log = ""  # it was of the session before
         self.look = _look(self.run)
         self._wake.set()
 

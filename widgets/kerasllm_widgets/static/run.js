@@ -67,6 +67,7 @@ function render({ model, el }) {
     problem.textContent = model.get("problem") || look.problem || (failed && look.message) || "";
     problem.hidden = !problem.textContent;
     log.hidden = !failed && !look.problem;
+    if (log.hidden) log.open = false; // unfolded for the next failure, it asks anew
   }
 
   const undo = [
