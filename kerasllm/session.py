@@ -49,22 +49,33 @@ def replayed(run: Run) -> dict[str, str]:
             f"{run.name} was trained on data or callbacks given in Python, which no file can replay; train again",
             f"{run.name} 用 Python 中给出的数据或 callbacks 训练，没有文件可以重放；请重新训练",
         )
-    fingerprints = run.recipe.fingerprints()
-    before = run.sessions[0] if run.sessions else None
-    if before:
-        for name, value in fingerprints.items():
-            if before["data"].get(name) != value:
-                raise InputError(
-                    f"{run.recipe.files()[name]} has changed since {run.name} began; start a new run",
-                    f"{run.recipe.files()[name]} 在 {run.name} 开始之后有改动；请开始新的运行",
-                )
+    fingerprints = same_data(run)
+    if run.sessions:
         from kerasllm.training import devices
 
-        backend = devices.backend()
-        if before["backend"] != backend:
+        before, backend = run.sessions[0]["backend"], devices.backend()
+        if before != backend:
             raise InputError(
-                f"{run.name} began on {before['backend']}, this is {backend}; set KERAS_BACKEND={before['backend']}",
-                f"{run.name} 开始时用 {before['backend']}，现在是 {backend}；请设 KERAS_BACKEND={before['backend']}",
+                f"{run.name} began on {before}, this is {backend}; set KERAS_BACKEND={before}",
+                f"{run.name} 开始时用 {before}，现在是 {backend}；请设 KERAS_BACKEND={before}",
+            )
+    return fingerprints
+
+
+def same_data(run: Run) -> dict[str, str]:
+    """The data's fingerprints, once it is sure that reading it again finds what the run began with."""
+    before = run.sessions[0]["data"] if run.sessions else {}
+    if not run.asked["replayable"] and "data" not in before:  # one with callbacks alone has its file
+        raise InputError(
+            f"{run.name} was trained on data given in Python, which cannot be read again; name a file to train on",
+            f"{run.name} 用 Python 中给出的数据训练，无法再次读取；请给出训练用的文件",
+        )
+    fingerprints = run.recipe.fingerprints()
+    for name, value in fingerprints.items():
+        if before and before.get(name) != value:
+            raise InputError(
+                f"{run.recipe.files()[name]} has changed since {run.name} began; start a new run",
+                f"{run.recipe.files()[name]} 在 {run.name} 开始之后有改动；请开始新的运行",
             )
     return fingerprints
 

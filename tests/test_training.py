@@ -254,6 +254,31 @@ def test_training_takes_a_frame_and_callbacks_and_says_that_it_cannot_be_replaye
         run.resume()
 
 
+def test_a_checkpoint_is_loaded_only_with_the_data_that_the_run_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "load", lambda path: (None, []))
+    path = tmp_path / "line.csv"
+    path.write_text("x,y\n" + "".join(f"{x},{2 * x}\n" for x in range(30)))
+    recipe = LinearRegression(data=str(path))
+
+    def begun(data: dict[str, str], replayable: bool) -> Run:
+        run = create(recipe, replayable=replayable)
+        files.append_line(run.path / "sessions.jsonl", {"data": data})
+        return run
+
+    framed = begun({}, replayable=False)
+    with pytest.raises(InputError, match="given in Python"):
+        answer.load_checkpoint(framed)
+    whole, watched = (begun(recipe.fingerprints(), replayable) for replayable in (True, False))
+    for run in (whole, watched):  # one with callbacks is no other in this
+        assert answer.load_checkpoint(run).inputs
+    path.write_text("x,y,z\n" + "1,2,3\n" * 30)
+    for run in (whole, watched):
+        with pytest.raises(InputError, match=r"line.csv has changed since"):
+            answer.load_checkpoint(run)
+
+
 def test_changed_data_or_another_backend_is_refused_and_nothing_is_touched(tmp_path: Path) -> None:
     path = tmp_path / "line.csv"
     path.write_text("x,y\n" + "".join(f"{x},{2 * x}\n" for x in range(30)))

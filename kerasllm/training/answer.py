@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasllm import session
 from kerasllm.data import Examples
 from kerasllm.errors import InputError
 from kerasllm.run import Run
@@ -35,6 +36,7 @@ def load_checkpoint(run: Run) -> keras.Model:
             f"{run.name} has no checkpoint yet; the first comes after {minutes:g} minutes, or at a stop",
             f"{run.name} 还没有检查点；第一个在 {minutes:g} 分钟后，或停止时写出",
         )
+    session.same_data(run)
     with devices.scope(run.recipe.device):
         model = run.recipe.build(run.recipe.read())
         twin = run.recipe.twin(model)

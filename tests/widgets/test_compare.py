@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from kerasllm_widgets import children
 from kerasllm_widgets.compare import Compare
 
 from kerasllm.recipes.linear_regression import LinearRegression
-from kerasllm.run import create
+from kerasllm.recipes.text_classifier import TextClassifier
+from kerasllm.run import create, files
 from tests.widgets.conftest import click, wait
 from tests.widgets.pages import run_view
 
@@ -50,6 +52,22 @@ def test_a_workers_problem_is_in_both_languages() -> None:
     worker.bury()
     assert problem["en"] == f"{run.name} predicts no classes; verdicts are of classifiers"
     assert problem["zh"] == f"{run.name} 不预测类别；只有分类器才有判断"
+
+
+@pytest.mark.slow
+def test_rows_of_other_data_than_the_run_was_trained_on_are_not_taken_for_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from kerasllm_widgets import answers
+
+    framed, edited = create(TextClassifier(), replayable=False), create(TextClassifier())
+    files.append_line(framed.path / "sessions.jsonl", {"data": {}})
+    files.append_line(edited.path / "sessions.jsonl", {"data": {"data": "another file's"}})
+    for run, words in ((framed, "was trained on data given in Python"), (edited, "has changed since")):
+        out = io.StringIO()
+        monkeypatch.setattr(answers, "_quiet", lambda out=out: out)
+        answers.flips([str(run.path), str(run.path)])
+        assert words in json.loads(out.getvalue())["problem"]["en"]
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from kerasllm import session
 from kerasllm.errors import InputError
 from kerasllm.run import Run
 from kerasllm.training import answer, checkpoint
@@ -90,6 +91,7 @@ def flips(paths: list[str]) -> None:
     out = _quiet()
     runs = [Run(Path(path)) for path in paths]
     try:
+        session.same_data(runs[0])
         data = runs[0].recipe.read()
         held = data.test or data.validation
         if not held:
