@@ -30,8 +30,9 @@ def test_why_no_rows_can_be_compared_is_told_in_the_viewers_language(monkeypatch
             children, "_worker", lambda: subprocess.Popen([sys.executable, "-c", code], text=True, **pipes)
         )
 
-    compare = Compare(create(LinearRegression()), create(LinearRegression()))
-    for says, problem in ((json.dumps(told), told["problem"]), ("", children.LOST)):
+    run = create(LinearRegression())
+    compare = Compare(run, create(LinearRegression()))
+    for says, problem in ((json.dumps(told), told["problem"]), ("", children.lost(run))):
         answer_with(says)
         click(compare, "flips")
         wait(lambda: "problem" in compare.flips, 20)

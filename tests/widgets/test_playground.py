@@ -99,8 +99,24 @@ def test_who_waits_for_a_process_that_ends_is_told(workers: list[subprocess.Pope
     click(playground, "row", id=2, row="lost")
     workers[0].kill()
     wait(lambda: playground.answer["id"] == 2, 20)
-    assert playground.answer["problem"] == children.LOST
+    problem = playground.answer["problem"]
+    assert all(str(playground.run.path / "log.txt") in words for words in problem.values())
     playground.close()
+
+
+@pytest.mark.parametrize("call", ["answer({run!r})", "flips([{run!r}, {run!r}])"])
+def test_a_process_that_crashes_leaves_its_traceback_in_the_runs_log(call: str) -> None:
+    run = create(LinearRegression())
+    code = (
+        "import sys, types; from kerasllm_widgets import worker\n"
+        "def crash(asked): raise SystemError('out of luck')\n"
+        "sys.modules['kerasllm_widgets.answers'] = types.SimpleNamespace(serve=crash, flips=crash)\n"
+        f"worker.{call.format(run=str(run.path))}"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    assert done.returncode
+    assert children.log(run).endswith("SystemError: out of luck\n")
+    assert not done.stderr
 
 
 @pytest.mark.slow

@@ -22,7 +22,6 @@ from kerasllm_widgets.worker import IDLE, LOG
 
 Hear = Callable[[dict[str, Any]], None]
 Process = subprocess.Popen[str] | Fork
-LOST = {"en": "the model's process ended; ask again", "zh": "模型的进程已结束；请再试一次"}
 
 _lock = threading.RLock()
 _origin: Origin | None = None
@@ -128,6 +127,7 @@ class Answering:
     def __init__(self, run: Run):
         self.worker = take() or Worker()
         self.worker.give(do="answer", run=str(run.path))
+        self._lost = lost(run)
         self.askers: set[Hear] = set()
         self._waiting: dict[int, tuple[Hear, Any]] = {}  # by our number of the question: who asked it, by which id
         self._count = 0
@@ -154,7 +154,7 @@ class Answering:
         self.worker.bury()
         for hear, id_ in self._waiting.values():
             if hear in self.askers:
-                hear({"id": id_, "problem": LOST})
+                hear({"id": id_, "problem": self._lost})
 
 
 def ask(run: Run, question: dict[str, Any], hear: Hear) -> None:
@@ -225,8 +225,16 @@ def last_words(run: Run, status: dict[str, Any]) -> str:
     return words if heartbeat == status.get("heartbeat") else ""
 
 
+def lost(run: Run) -> dict[str, str]:
+    """That the process of a run's model ended, and where it said why."""
+    return {
+        "en": f"the model's process ended, see {run.path / LOG}; ask again",
+        "zh": f"模型的进程已结束，见 {run.path / LOG}；请再试一次",
+    }
+
+
 def log(run: Run, most: int = 20_000) -> str:
-    """The end of what the run's trainer said: the traceback, where it failed."""
+    """The end of what the run's processes said: the traceback, where one failed."""
     path = run.path / LOG
     return path.read_bytes()[-most:].decode("utf-8", "replace") if path.exists() else ""
 

@@ -12,6 +12,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 IDLE = 900  # seconds; an imported Keras holds half a gigabyte
@@ -64,14 +65,20 @@ def attempt(run: str, folder: str) -> None:
 def _resume(run: str) -> None:
     from kerasllm.cli import main
 
-    with (Path(run) / LOG).open("ab") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
+    _log(run, 1, 2)
     main(["resume", run])
+
+
+def _log(run: str, *files: int) -> None:
+    """Let what is written to these files (stdout 1, stderr 2) go to the run's log."""
+    with suppress(OSError), (Path(run) / LOG).open("ab") as log:  # a run that one may only read is answered for too
+        for file in files:
+            os.dup2(log.fileno(), file)
 
 
 def answer(run: str) -> None:
     """Answer questions about a run on stdin, a line of JSON each, until stdin ends."""
+    _log(run, 2)
     from kerasllm_widgets.answers import serve
 
     serve(run)
@@ -79,13 +86,14 @@ def answer(run: str) -> None:
 
 def flips(runs: list[str]) -> None:
     """Tell the rows whose verdict differs between runs, as a line of JSON."""
+    _log(runs[0], 2)
     from kerasllm_widgets.answers import flips
 
     flips(runs)
 
 
 JOBS: dict[str, Callable[..., None]] = {"train": train, "try": attempt, "answer": answer, "flips": flips}
-LOG = "log.txt"  # in the run folder: what a trainer started by a view says, tracebacks too
+LOG = "log.txt"  # in the run folder: what processes started by a view say, tracebacks too
 
 if __name__ == "__main__":
     main()
