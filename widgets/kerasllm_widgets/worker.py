@@ -11,8 +11,9 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 IDLE = 900  # seconds; an imported Keras holds half a gigabyte
@@ -65,31 +66,37 @@ def attempt(run: str, folder: str) -> None:
 def _resume(run: str) -> None:
     from kerasllm.cli import main
 
-    _log(run, 1, 2)
+    with (Path(run) / LOG).open("ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
     main(["resume", run])
-
-
-def _log(run: str, *files: int) -> None:
-    """Let what is written to these files (stdout 1, stderr 2) go to the run's log."""
-    with suppress(OSError), (Path(run) / LOG).open("ab") as log:  # a run that one may only read is answered for too
-        for file in files:
-            os.dup2(log.fileno(), file)
 
 
 def answer(run: str) -> None:
     """Answer questions about a run on stdin, a line of JSON each, until stdin ends."""
-    _log(run, 2)
-    from kerasllm_widgets.answers import serve
+    with _kept(run):
+        from kerasllm_widgets.answers import serve
 
-    serve(run)
+        serve(run)
 
 
 def flips(runs: list[str]) -> None:
     """Tell the rows whose verdict differs between runs, as a line of JSON."""
-    _log(runs[0], 2)
-    from kerasllm_widgets.answers import flips
+    with _kept(runs[0]):
+        from kerasllm_widgets.answers import flips
 
-    flips(runs)
+        flips(runs)
+
+
+@contextmanager
+def _kept(run: str) -> Iterator[None]:
+    """Keep the traceback of what goes wrong in the run's log: nobody hears the stderr of these processes."""
+    try:
+        yield
+    except Exception:
+        with suppress(OSError), (Path(run) / LOG).open("a", encoding="utf-8") as log:  # of a run that one may only read
+            traceback.print_exc(file=log)
+        raise
 
 
 JOBS: dict[str, Callable[..., None]] = {"train": train, "try": attempt, "answer": answer, "flips": flips}
