@@ -156,6 +156,26 @@ def test_a_stop_leaves_a_valid_model_and_going_on_ends_as_if_never_stopped(
     assert curve(run) == curve(whole)
 
 
+def test_a_validation_that_is_begun_again_stops_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = LinearRegression(**SMALL, epochs=6, validation="0.2")
+    whole = recipe.train(name="whole")
+    run = create(recipe, name="stopped")
+    before_batch = Recorder.on_test_batch_begin
+
+    def ask(recorder: Recorder, batch: int, logs: Any = None) -> None:
+        recorder.writer.interrupted = recorder.progress.step == 48
+        before_batch(recorder, batch, logs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Recorder, "on_test_batch_begin", ask)
+        for session in (1, 2, 3):
+            assert run.resume().state == "stopped"
+            assert (len(run.sessions), len(run.epochs), run.status["step"]) == (session, 5, 48)
+    assert run.resume().state == "completed"
+    assert run.report["weights"] == whole.report["weights"]
+    assert curve(run) == curve(whole)
+
+
 @pytest.mark.parametrize("recipe", [LinearRegression(**SMALL, epochs=5), TextClassifier(epochs=1)])
 def test_a_stop_asked_before_the_start_holds(recipe: LinearRegression | TextClassifier) -> None:
     run = create(recipe, name="early")

@@ -93,7 +93,7 @@ def _fit(
             twin.test_on_batch(*batches.batch(*batches.plan[0]))  # makes the metrics' variables
             recorder.restore(found[1])
         if progress.trained:  # it was stopped in an epoch's validation
-            validated = twin.evaluate(held_out, return_dict=True, verbose=0)
+            validated = twin.evaluate(held_out, callbacks=[recorder], return_dict=True, verbose=0)
             recorder.on_epoch_end(
                 progress.epoch, progress.trained | {f"val_{name}": value for name, value in validated.items()}
             )
