@@ -21,7 +21,6 @@ from kerasllm.parameters import description
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run
 
-USERS = ("InputError", "DivergedError", "OSError", "PermissionError")  # a cell's errors; the last: a full disk
 INJECTED = "# Parameters\n"  # how papermill begins the cell it injects
 
 

@@ -1,4 +1,4 @@
-"""Recipe: its fields are the parameters, its methods a model's life: read data, build, train, explain."""
+"""Recipe: its fields are the parameters, its methods a model's life: read the data, build, train, score."""
 
 from __future__ import annotations
 

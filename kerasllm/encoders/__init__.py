@@ -1,7 +1,7 @@
 """Between a person's rows and a network's arrays: text -> ids, columns -> numbers, pictures -> pixels, and back.
 
-Training and the light runtime share this room: it needs numpy, tokenizers and Pillow only. Every encoder is saved as
-JSON in the run folder, and nothing is pickled.
+This room needs numpy, tokenizers and Pillow only. Every encoder is saved as JSON in the run folder, and nothing is
+pickled.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ANSWERS = (Labels, Target, NextToken)
 
 
 def load(folder: Path) -> tuple[Any, Any]:
-    """The input's encoder and the answer's decoder that a run's folder (or a bundle) holds."""
+    """The input's encoder and the answer's decoder that a run's folder holds."""
     return _first(folder, *INPUTS), _first(folder, *ANSWERS)
 
 

@@ -1,4 +1,4 @@
-"""Watch a run: one path for the command line's progress, `kerasllm watch` and, later, every panel."""
+"""Watch a run: one path for the command line's progress and `kerasllm watch`; every panel reads curves by its Tail."""
 
 from __future__ import annotations
 
