@@ -1,6 +1,7 @@
 """The command line, drawn from the recipes: no flag is kept by hand.
 
-Exit codes: 0 fine, 2 the user's input (one line on stderr), 1 our fault (a traceback), 130 stopped.
+Exit codes: 0 fine, 2 the user's input (one line on stderr), 1 our fault (a traceback), or a batch with failed runs, or
+a machine that `doctor` finds unable to train, 130 stopped.
 """
 
 from __future__ import annotations
