@@ -32,8 +32,10 @@ class TextClassifier(Classifier):
     label: str = parameter("label", "column of the labels", "标签所在的列", group="data", kind="column")
     epochs: int = parameter(
         0,
-        f"passes over the training rows; 0: {FEWEST_EPOCHS}, or what {FEWEST_STEPS} steps take",
-        f"遍历训练数据的次数；0 为 {FEWEST_EPOCHS} 次，或达到 {FEWEST_STEPS} 步所需的次数",
+        f"passes over the training rows; 0: {FEWEST_EPOCHS}, or what {FEWEST_STEPS} steps take"
+        f", of two classes {FEWEST_STEPS_OF_TWO}",
+        f"遍历训练数据的次数；0 为 {FEWEST_EPOCHS} 次，或达到 {FEWEST_STEPS} 步"
+        f"（两类时 {FEWEST_STEPS_OF_TWO} 步）所需的次数",
         group="training",
         ge=0,
         le=100_000,
