@@ -133,7 +133,7 @@ def execute(run: Run, kernels: Kernels | None = None) -> Run:
     finally:
         cells.update()
         if run.status["state"] == "queued":
-            _fail(run, "the notebook ended before the training began")
+            _fail(run, "the notebook ended before the training began", "notebook 在训练开始之前就结束了")
     return run
 
 
@@ -173,13 +173,14 @@ def _tell(run: Run, message: str) -> None:
     """Tell of a cell that failed: a trained run keeps its state, and one that failed its own reason."""
     state = run.status["state"]
     if state in ("completed", "stopped"):
-        files.replace_json(run.path / "status.json", {**run.status, "message": message})
+        files.replace_json(run.path / "status.json", {**run.status, "message": message, "message_zh": ""})
     elif state != "failed":
         _fail(run, message)
 
 
-def _fail(run: Run, message: str) -> None:
-    files.replace_json(run.path / "status.json", {**run.status, "state": "failed", "message": message})
+def _fail(run: Run, message: str, zh: str = "") -> None:
+    told = {"state": "failed", "message": message, "message_zh": zh}
+    files.replace_json(run.path / "status.json", {**run.status, **told})
 
 
 @contextmanager

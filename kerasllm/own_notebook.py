@@ -249,7 +249,7 @@ def execute(run: Run) -> Run:
                 )
             except papermill.PapermillExecutionError as error:
                 if writer.stop_asked():
-                    writer.end("stopped", "as asked")
+                    writer.end("stopped", "as asked", "按要求停止")
                     return run
                 raise InputError(
                     f"cell {error.exec_count}: {error.ename}: {error.evalue}",
@@ -257,7 +257,7 @@ def execute(run: Run) -> Run:
                 ) from error
             except RuntimeError as error:  # nbclient's dead kernel
                 if writer.stop_asked():
-                    writer.end("stopped", "as asked; its kernel had to be killed")
+                    writer.end("stopped", "as asked; its kernel had to be killed", "按要求停止；内核只能强行结束")
                     return run
                 raise InputError(f"the kernel: {error}", f"内核：{error}") from error
         writer.end("completed")

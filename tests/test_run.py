@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,15 @@ def test_an_error_inside_the_writer_reads_as_failed_with_its_reason() -> None:
         _ = writer.start(), 1 / 0
     assert run.state == "failed"
     assert run.status["message"] == "ZeroDivisionError: division by zero"
+    assert "message_zh" not in run.status
+
+
+def test_an_input_error_inside_the_writer_is_told_in_both_languages() -> None:
+    run = a_run()
+    with suppress(InputError), Writer(run) as writer:
+        writer.start()
+        raise InputError("no rows\nat all", "没有行\n一行也没有")
+    assert (run.status["message"], run.status["message_zh"]) == ("no rows", "没有行")
 
 
 def test_the_status_goes_on_beating_while_the_trainer_is_busy() -> None:

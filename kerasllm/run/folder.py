@@ -85,7 +85,8 @@ class Run:
     def status(self) -> dict[str, Any]:
         """status.json: state, phase, epoch, step, eta (seconds), metrics, message, pid, heartbeat (Unix time).
 
-        `started` is the session's, `before` the seconds of those before it.
+        `message_zh` is the message in Chinese, where that is known. `started` is the session's, `before` the seconds of
+        those before it.
         """
         content = self._read("status.json")
         if content is None:

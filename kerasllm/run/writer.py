@@ -62,7 +62,7 @@ class Writer:
         try:
             if self._status and not self._done:
                 with suppress(OSError):  # the disk may be what failed; then the run reads as gone
-                    self.end("failed", message=_reason(error))
+                    self.end("failed", *_reason(error))
         finally:
             self._lock.release()
 
@@ -73,13 +73,14 @@ class Writer:
         if urgent:
             self._wake.set()
 
-    def end(self, state: str, message: str = "") -> None:
-        """Say how it ended; the last thing written."""
+    def end(self, state: str, message: str = "", zh: str = "") -> None:
+        """Say how it ended, in Chinese too where that is known; the last thing written."""
         self._done = True
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._status = {**self._status, "state": state, "phase": "", "eta": None, "message": message}
+        told = {"message": message, **({"message_zh": zh} if zh else {})}
+        self._status = {**self._status, "state": state, "phase": "", "eta": None, **told}
         self._write()
 
     def stop_asked(self) -> bool:
@@ -135,11 +136,17 @@ def trained_already(run: Run) -> InputError:
     return InputError(f"{run.name} is being trained already (process {pid})", f"{run.name} 已在训练（进程 {pid}）")
 
 
-def _reason(error: BaseException | None) -> str:
+def _reason(error: BaseException | None) -> tuple[str, str]:
+    """Why a session ended, in English and, where that is known, in Chinese."""
     if error is None:
-        return "ended without a result"
+        return "ended without a result", "没有结果就结束了"
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
-    text = str(error).strip()
-    name = "" if isinstance(error, InputError) and text else f"{type(error).__name__}: "
-    return f"{name}{text.splitlines()[0] if text else ''}"
+        return "interrupted", "已中断"
+    line = _first_line(str(error))
+    if isinstance(error, InputError) and line:
+        return line, _first_line(error.zh)
+    return f"{type(error).__name__}: {line}", ""
+
+
+def _first_line(text: str) -> str:
+    return next(iter(text.strip().splitlines()), "")

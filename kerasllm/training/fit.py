@@ -48,11 +48,11 @@ def train(
                 recorder = _fit(run, writer, recipe, data, examples, model, callbacks)
         except StopAskedError:
             _save_model(run, model)
-            writer.end("stopped", "as asked")
+            writer.end("stopped", "as asked", "按要求停止")
             return
         except DivergedError as error:
             _save_model(run, model)
-            writer.end("failed", str(error))
+            writer.end("failed", str(error), error.zh)
             raise
         writer.update(phase="scoring", eta=None)
         _save_model(run, model)

@@ -130,7 +130,9 @@ def test_a_run_that_cannot_be_started_is_told_so_and_holds_up_nobody(runs: Path,
         queue.tick()
         assert (queue.waiting(), queue.starting(), len(queue._children)) == ([], ["first", "last"], 2)
     assert (torn.state, torn.status["message"]) == ("failed", "its process cannot be started: Is a directory")
+    assert torn.status["message_zh"] == "进程无法启动：Is a directory"
     assert (odd.state, "does not tell recipe" in odd.status["message"]) == ("failed", True)
+    assert "没有写明配方" in odd.status["message_zh"]
     assert busy.state == "running"
     end(queue, "first", "last")
 

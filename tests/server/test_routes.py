@@ -289,6 +289,12 @@ def test_a_view_tells_what_the_list_tells(server: Server, waiting: Run) -> None:
     assert [rows[waiting.name][one] for one in told] == ["queued", "", "", None, None, None, None, None]
     assert rows[waiting.name]["written"] == (waiting.path / "status.json").stat().st_mtime_ns
     assert rows["busy"]["written"] is None  # a heart that beats changes no row
+    told_twice = write_run(server.runs, "broken", state="failed", message="loss is NaN", message_zh="损失是 NaN")
+    for language, message in (("en", "loss is NaN"), ("zh-CN", "损失是 NaN")):
+        listed = server.ask("GET", f"/kerasllm/runs?language={language}")[1]["runs"]
+        view = server.ask("GET", f"/kerasllm/runs/broken?language={language}")[1]
+        assert [one["message"] for one in (*listed, view) if one["name"] == "broken"] == [message] * 2
+    shutil.rmtree(told_twice.path)
     for name in [f"odd-{file}" for file in odd]:
         assert rows[name]["state"] == "unreadable"
         for _ in range(2):  # a second look does not pass over what is odd

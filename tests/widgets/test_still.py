@@ -70,6 +70,14 @@ def test_it_speaks_chinese() -> None:
     assert "已完成" in html(completed(), "zh")
 
 
+def test_it_tells_in_chinese_why_a_run_failed_where_that_is_known() -> None:
+    run = create(LinearRegression())
+    files.replace_json(run.path / "status.json", {"state": "failed", "message": "no rows", "message_zh": "没有行"})
+    assert ["没有行" in html(run, language) for language in ("en", "zh")] == [False, True]
+    files.replace_json(run.path / "status.json", {"state": "failed", "message": "no rows"})
+    assert "no rows" in html(run, "zh")
+
+
 def test_a_run_that_has_not_begun_has_one_too() -> None:
     assert "queued" in html(create(LinearRegression()))
 

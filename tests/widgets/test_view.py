@@ -189,6 +189,23 @@ def test_keras_is_loaded_only_where_a_recipe_starts() -> None:
     assert run_view("run.js", page) == ["starting", "starting", "Loading Keras…"]
 
 
+def test_a_failure_is_told_in_chinese_where_that_is_known() -> None:
+    run = running(message="no rows", message_zh="没有行")
+    view = RunView(run)
+    assert view.look["message_zh"] == "没有行"
+    view.close()
+    page = f"""{SHOW}
+    const failed = {{ ...{LOOK}, state: "failed", message: "no rows" }};
+    const model = show({{ ...failed, message_zh: "没有行" }});
+    const problem = page.all((one) => one.attributes.role === "alert")[0];
+    console.log(problem.textContent);
+    model.set("look", failed);
+    console.log(problem.textContent);
+    """
+    told = [run_view("run.js", page, language) for language in ("en", "zh")]
+    assert told == [["no rows", "no rows"], ["没有行", "no rows"]]
+
+
 def test_what_trains_a_run_is_told() -> None:
     run = running(device="2 x NVIDIA H200, jax 0.7", note="not as when it began (cores 2 -> 4)")
     view = RunView(run)

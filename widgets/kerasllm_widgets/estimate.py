@@ -30,7 +30,7 @@ def estimate(recipe: Recipe) -> dict[str, Any]:
         status = run.status
         if status["state"] == "failed":
             message = status.get("message", "")
-            raise InputError(message or "the try failed", message or "试跑失败")
+            raise InputError(message or "the try failed", status.get("message_zh") or message or "试跑失败")
         return {"seconds": _seconds(lines, status), "steps": status.get("steps", 0)}
     finally:
         worker.dismiss()  # it stops the try and removes the folder

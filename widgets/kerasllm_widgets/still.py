@@ -71,7 +71,8 @@ def html(run: Run, language: str = "en", curve: dict[str, Any] | None = None) ->
         read.add(run.epochs)
         curve = read.drawn()
     status, scores = run.status, run.report.get("splits", {})
-    message = f" ({escape(status['message'])})" if status.get("message") else ""
+    told = (language == "zh" and status.get("message_zh")) or status.get("message")
+    message = f" ({escape(told)})" if told else ""
     heading = f"<strong>{escape(run.name)}</strong> · {escape(run.asked['recipe'])}: {said(run.state, language)}"
     return wrapped(f"<div>{heading}{message}</div>{_table(scores, language)}{_picture(curve, language)}", language)
 

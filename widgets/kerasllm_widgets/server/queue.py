@@ -113,12 +113,12 @@ class Queue:
         try:
             return self._start(run) if (run.path / "run.json").exists() else None
         except InputError as error:
-            reason = str(error)
+            reason = str(error), error.zh
         except OSError as error:
-            reason = f"its process cannot be started: {error.strerror}"
+            reason = f"its process cannot be started: {error.strerror}", f"进程无法启动：{error.strerror}"
         with suppress(InputError, OSError):
             if run.state in RESTING:  # not where another process trains it, or has
-                _tell(run, state="failed", message=reason)
+                _fail(run, *reason)
         return None
 
     def _start(self, run: Run) -> dict[str, Any]:
@@ -164,7 +164,7 @@ class Queue:
                 if run.state in ("queued", "gone"):  # not where another process trains it
                     _tell(run, state="stopped", message="")
             elif (run.path / "run.json").exists() and self._starts(one):
-                _tell(run, state="failed", message=_last_words(run.path / LOG))
+                _fail(run, *_last_words(run.path / LOG))
 
     def _read(self) -> dict[str, Any]:
         return files.read_json(self._file) or {"waiting": [], "started": []}
@@ -203,7 +203,12 @@ def _tell(run: Run, **changed: Any) -> None:
         files.replace_json(run.path / "status.json", {**run.status, **changed})
 
 
-def _last_words(log: Path) -> str:
+def _fail(run: Run, message: str, zh: str) -> None:
+    _tell(run, state="failed", message=message, message_zh=zh)
+
+
+def _last_words(log: Path) -> tuple[str, str]:
+    """What a child said last, which is in one language; where it said nothing, that it has ended, in both."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - TAIL))
@@ -211,4 +216,6 @@ def _last_words(log: Path) -> str:
     except FileNotFoundError:
         lines = []
     spoken = [line.strip() for line in lines if line.strip()]
-    return spoken[-1].removeprefix("kerasllm: ") if spoken else "its process ended before the training began"
+    if spoken:
+        return spoken[-1].removeprefix("kerasllm: "), ""
+    return "its process ended before the training began", "进程在训练开始之前就结束了"

@@ -88,6 +88,11 @@ class Route(APIHandler):
         """ "zh" or "en", as the browser asks."""
         return "zh" if self.get_query_argument("language", "en").startswith("zh") else "en"
 
+    def said(self, found: dict[str, Any]) -> dict[str, Any]:
+        """What is seen of a run, with its message in the browser's language alone."""
+        zh = found["message_zh"] if self.language == "zh" else ""
+        return {name: found[name] for name in found if name != "message_zh"} | {"message": zh or found["message"]}
+
     @property
     def data(self) -> Path | None:
         """The file or folder that the browser asks about, if it does."""
@@ -178,7 +183,7 @@ class Runs(Route):
         places = self.context.queued()
         rows = await asyncio.to_thread(self.context.rows.read)
         rows = [waiting(row) if row["name"] in places else row for row in rows]
-        shown = [{**row, "waits": places.get(row["name"], 0)} for row in rows]
+        shown = [{**self.said(row), "waits": places.get(row["name"], 0)} for row in rows]
         queue = self.context.queue
         self.finish({"runs": shown, "limit": queue.limit, "own_limit": queue.own_limit})
 
@@ -223,7 +228,7 @@ class One(Route):
                 "recipe": run.asked["recipe"],
                 "parameters": run.asked["parameters"],
                 "created": run.asked["created"],
-                **self.context.seen(run),
+                **self.said(self.context.seen(run)),
                 "split": run.scores.get("split", ""),
                 "splits": {name: flat(scores) for name, scores in run.report.get("splits", {}).items()},
                 "curve": self.context.curves.drawn(run),

@@ -21,7 +21,7 @@ POINTS = 40  # of a sparkline
 STALLED = 10.0  # seconds without a heartbeat after which a living process is said to be stalled
 FILES = ("status.json", "history.jsonl", "scores.json", "notebook.ipynb", "stop")
 ODD = (InputError, ValueError, KeyError, TypeError, AttributeError)  # what strangers' files hold raises
-WORDS = ("phase", "message")  # of the status
+WORDS = ("phase", "message", "message_zh")  # of the status
 NUMBERS = ("epoch", "epochs", "step", "steps", "eta")
 UNTOLD: dict[str, Any] = {**dict.fromkeys(WORDS, ""), **dict.fromkeys(NUMBERS)}
 LIVING = ("queued", "running", "stopping", "stalled")  # looked at again though no file has changed
@@ -109,7 +109,7 @@ class _Row:
                 self._shown = self._look(asked)
         except InputError as error:
             self._begin()
-            self._shown = self._row(asked, state="unreadable", message=str(error))
+            self._shown = self._row(asked, state="unreadable", message=str(error), message_zh=error.zh)
         return self._shown
 
     def _begin(self) -> None:

@@ -1,6 +1,6 @@
 // RunView: state, progress, curve, result of one run; Stop and Resume.
 import { h, button, allow, follow, attach, number } from "./dom.js";
-import { say, phase, duration, language } from "./words.js";
+import { say, said, phase, duration, language } from "./words.js";
 import { chart } from "./chart.js";
 import { stopByServer } from "./server.js";
 
@@ -64,7 +64,7 @@ function render({ model, el }) {
     device.textContent = [look.device && `${say("device")} ${look.device}`, look.note].filter(Boolean).join(" · ");
     device.hidden = !device.textContent;
     const failed = look.state === "failed";
-    problem.textContent = model.get("problem") || look.problem || (failed && look.message) || "";
+    problem.textContent = model.get("problem") || look.problem || (failed && said({ en: look.message, zh: look.message_zh })) || "";
     problem.hidden = !problem.textContent;
     log.hidden = !failed && !look.problem;
     if (log.hidden) log.open = false; // unfolded for the next failure, it asks anew
