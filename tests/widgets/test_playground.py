@@ -16,7 +16,7 @@ from kerasllm_widgets.playground import Playground
 
 from kerasllm.language import Writing
 from kerasllm.recipes.linear_regression import LinearRegression
-from kerasllm.run import create
+from kerasllm.run import create, files
 from tests.widgets.conftest import click, wait
 from tests.widgets.pages import run_view
 from tests.widgets.test_panel import LONG, type_
@@ -29,6 +29,44 @@ for line in sys.stdin:
     if "id" in said:
         print(json.dumps({"id": said["id"], "text": said["rows"][0]}), flush=True)
 """
+
+
+def test_a_run_that_ended_before_it_read_its_data_leaves_nothing_to_try() -> None:
+    run = create(LinearRegression())
+    playground = Playground(run)
+    click(playground, "look")
+    assert not playground.ended
+    files.replace_json(run.path / "status.json", {"state": "failed"})
+    click(playground, "look")
+    assert playground.ended
+    (run.path / "language.json").touch()
+    click(playground, "look")
+    assert (playground.kind, playground.ended) == ("language", False)
+    playground.close()
+
+
+def test_it_is_looked_whether_a_run_read_its_data_only_while_it_may_yet() -> None:
+    page = f"""const KIND = ""; {SHOW}
+    const looks = () => model.sent.splice(0).length;
+    const told = () => page.all((one) => one.attributes.class === "kl-quiet").at(-1).text;
+    const pass = () => new Promise((done) => setTimeout(done, LOOK + 200));
+    await pass();
+    console.log(looks(), told());
+    model.set("ended", true);
+    await pass();
+    console.log(looks(), told());
+    model.set("ended", false);
+    await pass();
+    console.log(looks(), told());
+    model.set("kind", "text");
+    await pass();
+    console.log(looks());
+    undo();
+    """
+    waiting, nothing = "1 The run has not read its data yet.", "0 The run has ended and left nothing to try."
+    assert run_view("playground.js", page) == [waiting, nothing, waiting, "0"]
+    page = f"""const KIND = ""; {SHOW} model.set("ended", true); console.log(page.text); undo();"""
+    assert "运行已结束，没有留下可试用的内容。" in run_view("playground.js", page, "zh")[0]
 
 
 @pytest.fixture
@@ -138,7 +176,7 @@ def test_a_question_that_a_newer_one_replaced_is_told_of_as_such() -> None:
 
 
 SHOW = """
-const model = new Model({ kind: KIND, name: "one", columns: [], answer: {}, language: "en" });
+const model = new Model({ kind: KIND, ended: false, name: "one", columns: [], answer: {}, language: "en" });
 const undo = render({ model, el: page });
 const answer = page.all((one) => one.attributes.class === "kl-answer")[0];
 const area = page.all((one) => one.tag === "textarea")[0];

@@ -19,6 +19,7 @@ from kerasllm.encoders.table import TableEncoder
 from kerasllm.errors import InputError
 from kerasllm.language import Writing
 from kerasllm.run import Run, open_run
+from kerasllm.run.folder import ENDED
 from kerasllm_widgets import children
 from kerasllm_widgets.bundle import module, styles
 from kerasllm_widgets.form import control, mistakes, told
@@ -38,6 +39,7 @@ class Playground(anywidget.AnyWidget):
     _esm = module("playground.js")
     _css = styles()
     kind = traitlets.Unicode().tag(sync=True)  # "" until the run has read its data
+    ended = traitlets.Bool(False).tag(sync=True)  # before it had: there is nothing to ask
     name = traitlets.Unicode().tag(sync=True)
     columns: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)  # of a table
     options: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)  # of a text to be written
@@ -79,12 +81,15 @@ class Playground(anywidget.AnyWidget):
         told = self.run.state
         while not self._closed.wait(REST):
             if (state := self.run.state) != told:
+                if not self.kind:
+                    self._recognize()  # one that had ended with nothing may go on
                 self.still.update()
                 told = state
 
     def _recognize(self) -> None:
         """Which kind of question the run answers, once its encoder is written."""
-        folder = self.run.path
+        lives = self.run.state not in (*ENDED, "gone") or children.is_starting(self.run, self.run.status)
+        folder = self.run.path  # looked at after the state: what has ended writes no more
         found = [kind for file, kind in KINDS.items() if (folder / file).exists()]
         if not found and any((folder / file).exists() for file in TEXTS):
             found = ["text"]
@@ -93,6 +98,7 @@ class Playground(anywidget.AnyWidget):
                 {"name": one.name, "kind": one.kind, "value": f"{one.fill:.6g}", "choices": list(one.categories)}
                 for one in TableEncoder.load(folder).columns
             ]
+        self.ended = not found and not lives
         self.kind = found[0] if found else ""  # last: the browser draws by it
 
     def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:

@@ -27,15 +27,17 @@ function render({ model, el }) {
     h("div", { class: "kl-row" }, h("strong", {}, say("playground")), h("span", { class: "kl-quiet" }, model.get("name"))), body, answer);
   const kinds = { text, table, picture, language: writing };
   let clean = () => {};
-  const looking = setInterval(() => (model.get("kind") ? clearInterval(looking) : model.send({ do: "look" })), LOOK);
+  let looking = 0;
 
   const undo = [
     attach(el, box),
     () => clearInterval(looking),
-    follow(model, ["kind"], () => {
+    follow(model, ["kind", "ended"], () => {
       clean();
-      const kind = model.get("kind");
-      const made = kind ? kinds[kind](model, ask, refuse) : { element: h("p", { class: "kl-quiet" }, say("notRead")) };
+      const [kind, ended] = ["kind", "ended"].map((trait) => model.get(trait));
+      clearInterval(looking);
+      if (!kind && !ended) looking = setInterval(() => model.send({ do: "look" }), LOOK);
+      const made = kind ? kinds[kind](model, ask, refuse) : { element: h("p", { class: "kl-quiet" }, say(ended ? "nothingLeft" : "notRead")) };
       clean = made.clean || (() => {});
       body.replaceChildren(made.element);
     }),

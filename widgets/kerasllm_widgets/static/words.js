@@ -40,6 +40,7 @@ const WORDS = {
   fromCheckpoint: ["answered by the last checkpoint of a run that goes on", "由仍在进行的运行的最近检查点回答"],
   none: ["none", "无"],
   notRead: ["The run has not read its data yet.", "运行尚未读取数据。"],
+  nothingLeft: ["The run has ended and left nothing to try.", "运行已结束，没有留下可试用的内容。"],
   parameters: ["Parameters that differ", "不同的参数"],
   playground: ["Playground", "试用"],
   prompt: ["Prompt", "开头"],
