@@ -22,6 +22,15 @@ GROUPS = {  # in the order of every form and help page
     "computing": ("Computing", "计算"),
     "writing": ("Writing", "写作"),
 }
+UNITS = {  # and their Chinese words
+    "characters": "字符",
+    "epochs": "轮",
+    "minutes": "分钟",
+    "px": "像素",
+    "rows": "行",
+    "streams": "流",
+    "tokens": "词元",
+}
 Kind = Literal["", "file", "preset", "column", "columns"]
 
 # pydantic's kinds of mistakes -> the user's words.
@@ -62,6 +71,8 @@ def parameter(
     """
     if group not in GROUPS:
         raise ValueError(f"no group {group!r}{did_you_mean(group, GROUPS)}")
+    if unit and unit not in UNITS:
+        raise ValueError(f"no unit {unit!r}{did_you_mean(unit, UNITS)}")
     drawing = {"zh": zh, "group": group, "unit": unit, "advanced": advanced, "kind": kind}
     return Field(default, description=description, json_schema_extra=drawing, **bounds)  # type: ignore[call-overload]
 
@@ -86,8 +97,14 @@ def drawing(field: FieldInfo) -> dict[str, Any]:
 def description(field: FieldInfo, language: str = "en") -> str:
     """The field's help in `language` ("en" or "zh"), with its unit and bounds."""
     text = drawing(field)["zh"] if language == "zh" else field.description or ""
-    notes = [note for note in (drawing(field)["unit"], bounds(field)) if note]
+    notes = [note for note in (unit(field, language), bounds(field)) if note]
     return f"{text} ({'; '.join(notes)})" if notes else text
+
+
+def unit(field: FieldInfo, language: str = "en") -> str:
+    """The field's unit in `language`, "" where it has none."""
+    word: str = drawing(field)["unit"]
+    return UNITS[word] if word and language == "zh" else word
 
 
 def bounds(field: FieldInfo) -> str:
@@ -111,7 +128,11 @@ def schema(recipe: type[BaseModel], language: str = "en") -> dict[str, Any]:
     drawn = recipe.model_json_schema()["properties"]
     for name, field in recipe.model_fields.items():
         del drawn[name]["zh"]
-        drawn[name] |= {"title": name, "description": description(field, language)}
+        drawn[name] |= {
+            "title": name,
+            "description": description(field, language),
+            "unit": unit(field, language),
+        }
     titles = [{"name": key, "title": names[language == "zh"]} for key, names in GROUPS.items()]
     return {"type": "object", "properties": drawn, "additionalProperties": False, "groups": titles}
 

@@ -9,7 +9,7 @@ import pytest
 
 from kerasllm import recipes
 from kerasllm.errors import InputError
-from kerasllm.parameters import GROUPS, bounds, description, drawing, parameter, schema
+from kerasllm.parameters import GROUPS, UNITS, bounds, description, drawing, parameter, schema
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.recipes.text_classifier import TextClassifier
 from kerasllm.tasks import Regressor
@@ -100,7 +100,16 @@ def test_bounds_are_shown_as_one_word() -> None:
     fields = Shown.model_fields
     assert [bounds(fields[name]) for name in ("both", "above", "free")] == ["1..9", ">0..", ""]
     assert description(fields["unit"]) == "u (minutes; 0..)"
-    assert description(fields["unit"], "zh") == "单位 (minutes; 0..)"
+    assert description(fields["unit"], "zh") == "单位 (分钟; 0..)"
+
+
+def test_a_unit_has_a_word_in_both_languages() -> None:
+    assert all(not word.isascii() for word in UNITS.values())
+    with pytest.raises(ValueError, match=r"no unit 'rowz'; did you mean 'rows'\?"):
+        parameter(1, "r", "行", group="network", unit="rowz")
+    for language, word in (("en", "rows"), ("zh", "行")):
+        assert schema(LinearRegression, language)["properties"]["batch_size"]["unit"] == word
+        assert schema(LinearRegression, language)["properties"]["epochs"]["unit"] == ""
 
 
 def test_a_path_is_as_good_as_its_text() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from kerasllm.recipes.image_classifier import ImageClassifier
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.recipes.lstm_text import LstmText
 from kerasllm.recipes.text_classifier import TextClassifier
+from tests.widgets.pages import run_view
 
 
 @pytest.mark.parametrize("name", recipes.names())
@@ -25,6 +27,17 @@ def test_every_parameter_is_drawn_once_with_help_in_two_languages(name: str) -> 
     assert sorted(field["name"] for field in fields) == sorted(recipe.model_fields)
     assert all(field["help"]["en"] and field["help"]["zh"] for field in fields)
     assert all(field["choices"] if field["type"] == "choice" else not field["choices"] for field in fields)
+
+
+def test_a_unit_is_told_in_the_viewers_language() -> None:
+    fields = {field["name"]: field for group in form.schema(LinearRegression)["groups"] for field in group["fields"]}
+    page = f"""
+    const model = new Model({{}});
+    for (const one of {json.dumps([fields["batch_size"], fields["epochs"]])})
+      console.log(field(one, model).element.all((part) => part.tag === "label")[0].text);
+    """
+    assert run_view("form.js", page) == ["batch_size rows · 1..1000000", "epochs 1..100000"]
+    assert run_view("form.js", page, "zh") == ["batch_size 行 · 1..1000000", "epochs 1..100000"]
 
 
 @pytest.mark.parametrize("name", recipes.names())

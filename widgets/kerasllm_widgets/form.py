@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from kerasllm.data.files import Table, no_file, read
 from kerasllm.data.samples import HOLDS, SAMPLES, sample
 from kerasllm.errors import InputError, did_you_mean
-from kerasllm.parameters import GROUPS, bounds, drawing, reason
+from kerasllm.parameters import GROUPS, bounds, drawing, reason, unit
 from kerasllm.recipe import Recipe
 
 Said = dict[str, str]  # {"en": …, "zh": …}
@@ -53,7 +53,7 @@ def control(name: str, field: FieldInfo) -> dict[str, Any]:
         "choices": choices,
         "default": field.get_default(),
         "kind": drawn["kind"],
-        "unit": drawn["unit"],
+        "unit": {"en": unit(field), "zh": unit(field, "zh")},
         "bounds": bounds(field),
         "advanced": drawn["advanced"],
         "help": {"en": field.description, "zh": drawn["zh"]},

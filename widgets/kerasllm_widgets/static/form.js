@@ -114,7 +114,7 @@ function field(one, model, set, files) {
     const mode = { int: "numeric", float: "decimal" }[one.type];
     control = h("input", { ...common, type: "text", inputmode: mode, spellcheck: "false", autocomplete: "off", list: one.kind === "file" ? files : undefined, oninput: change });
   }
-  const notes = [one.unit, one.bounds].filter(Boolean).join(" · ");
+  const notes = [said(one.unit), one.bounds].filter(Boolean).join(" · ");
   const blamed = h("span", { id: wrong, class: "kl-wrong" });
   const label = h("label", { for: id }, one.name, notes ? h("span", { class: "kl-quiet" }, ` ${notes}`) : null);
   const picks = one.kind === "columns" ? h("div", { class: "kl-picks" }) : null;
