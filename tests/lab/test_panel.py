@@ -6,11 +6,14 @@ import re
 
 import nbformat
 import pytest
+from kerasllm_widgets.mark import MARK
 from playwright.sync_api import Page, expect
 
-from kerasllm.run import Run
+from kerasllm.recipes.linear_regression import LinearRegression
+from kerasllm.run import Run, create, files
 from tests.lab.pages import TRAINING, Told, button, dark, fill, open_notebook, open_panel, run_cell, serious, state
 from tests.lab.server import Server
+from tests.lab.written import tell
 
 pytestmark = pytest.mark.slow
 
@@ -209,6 +212,17 @@ def test_the_form_tells_of_data_and_time_and_becomes_a_notebook_that_runs(lab: S
     asked = run.asked["parameters"]
     assert (asked["epochs"], asked["batch_size"], run.status["step"]) == (17, 10, 51)
     assert asked["data"].endswith("flats.csv")
+
+
+def test_a_notebook_that_was_renamed_shows_its_run_again(lab: Server, page: Page) -> None:
+    path = lab.notebook("renamed.ipynb", PANEL)
+    run = create(LinearRegression(), lab.runs, "before", "panel")
+    tell(run)
+    place = {"notebook": str(lab.root / "Untitled.ipynb"), "cell": nbformat.read(path, as_version=4).cells[0].id}
+    files.replace_json(run.path / MARK, place)
+    open_notebook(page, lab, "renamed.ipynb")
+    run_cell(page)
+    expect(page.locator(".kl-run strong").first).to_have_text("before", timeout=TRAINING)
 
 
 def test_two_pages_watch_one_run_which_outlives_reload_and_kernel(lab: Server, page: Page) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from kerasllm_widgets.server.forms import Filled, anchored
-from kerasllm_widgets.server.notebooks import form, reserve_notebook
+from kerasllm_widgets.server.notebooks import PANEL, form, panel_notebook, reserve_notebook
 from nbformat.v4 import new_code_cell, new_notebook
 
 
@@ -22,6 +22,13 @@ def own_notebook(place: Path, *cells: str) -> Path:
 TRAINS = (
     "from kerasllm.recipes.linear_regression import LinearRegression\nrecipe = parameters(LinearRegression, globals())"
 )
+
+
+def test_each_notebook_with_a_panel_has_a_cell_of_its_own_for_it() -> None:
+    """By its id the panel finds its runs again."""
+    made = [panel_notebook("linear_regression") for _ in range(2)]
+    one, two = (next(cell.id for cell in book.cells if PANEL in cell.metadata.get("tags", [])) for book in made)
+    assert one != two
 
 
 def test_a_recipes_notebook_keeps_its_own_settings(runs: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,9 +16,8 @@ import traitlets
 from kerasllm import recipes
 from kerasllm.errors import InputError
 from kerasllm.recipe import Recipe
-from kerasllm.run import Run, create, files
-from kerasllm.run import runs as list_runs
-from kerasllm_widgets import children, form, notebooks
+from kerasllm.run import Run, create
+from kerasllm_widgets import cells, children, form, mark, notebooks
 from kerasllm_widgets.bundle import module, styles
 from kerasllm_widgets.estimate import estimate
 from kerasllm_widgets.playground import Playground
@@ -28,7 +26,6 @@ from kerasllm_widgets.view import RunView
 
 LIVE = ("queued", "running", "stopping")
 BUSY = {"en": "A run is going on", "zh": "训练正在进行"}
-MARK = "panel.json"  # in the run folder: the notebook whose panel asked for the run
 
 
 class Form(anywidget.AnyWidget):
@@ -63,7 +60,8 @@ class Panel(ipywidgets.VBox):
         self._checking = threading.Lock()  # each check is of the values as they are: the last one is of the newest
         self._answering = threading.Lock()
         self._newest: dict[str, object] = {}  # of each kind the click that is still to be answered
-        earlier = self._earlier()
+        self._cell = cells.here()[0]
+        earlier = mark.find(self.recipe.name(), runs, self._cell)
         if earlier and not isinstance(recipe, Recipe):
             with suppress(InputError):  # another version's parameters
                 given = earlier.recipe
@@ -121,7 +119,7 @@ class Panel(ipywidgets.VBox):
             self.form.mistakes = {form.place(recipe, error): form.told(error)}
             raise
         run = create(recipe, self._runs, name, "panel")
-        files.replace_json(run.path / MARK, {"notebook": _notebook()})
+        mark.leave(run, self._cell)
         self._leave_playground()
         children.train(run)
         self.view.follow(run)
@@ -183,15 +181,6 @@ class Panel(ipywidgets.VBox):
             self.form.notice = {"kind": "saved", "words": self.save(name).name}
         except InputError as error:
             self.form.notice = {"kind": "problem", "words": form.told(error)}
-
-    def _earlier(self) -> Run | None:
-        """The newest run that a panel of this notebook began; outside a notebook, one that still goes on."""
-        for run in list_runs(self._runs):
-            if run.asked["recipe"] == self.recipe.name() and run.asked.get("surface") == "panel":
-                mark = files.read_json(run.path / MARK) or {}
-                if mark.get("notebook") == _notebook() and (_notebook() or run.state in LIVE):
-                    return run
-        return None
 
     def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
         """A click: {"do": "train"}, "estimate", "card" or "save", this one with a name."""
@@ -285,11 +274,6 @@ def _as_typed(recipe: Recipe) -> dict[str, Any]:
         name: value if isinstance(value, (bool, str)) else f"{value:.12g}" if isinstance(value, float) else str(value)
         for name, value in recipe.model_dump().items()
     }
-
-
-def _notebook() -> str:
-    """The notebook of this kernel, as far as Jupyter tells it."""
-    return os.environ.get("JPY_SESSION_NAME", "")
 
 
 def _free_name(stem: str) -> str:

@@ -26,7 +26,7 @@ def panel_notebook(recipe: str) -> Any:
     path = template(recipe)
     notebook = draw(recipes.find(recipe), nbformat.read(path, as_version=4) if path else None)
     source = f'from kerasllm_widgets import Panel\n\nPanel("{recipe}")'
-    cell = nbformat.v4.new_code_cell(source, metadata={"tags": [PANEL]}, id="panel")
+    cell = nbformat.v4.new_code_cell(source, metadata={"tags": [PANEL]})
     titles = 1 if notebook.cells and notebook.cells[0].cell_type == "markdown" else 0
     notebook.cells.insert(titles, cell)
     return notebook
