@@ -41,6 +41,24 @@ def test_why_no_rows_can_be_compared_is_told_in_the_viewers_language(monkeypatch
     assert [run_view("compare.js", page, language) for language in ("en", "zh")] == [["no rows"], ["没有行"]]
 
 
+def test_a_view_that_is_closed_ends_the_process_that_compares_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[str]] = []
+
+    def start() -> subprocess.Popen[str]:
+        code = "import time; print('ready', flush=True); input(); time.sleep(60)"
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        started.append(subprocess.Popen([sys.executable, "-c", code], text=True, **pipes))
+        return started[-1]
+
+    monkeypatch.setattr(children, "_worker", start)
+    compare = Compare(create(LinearRegression()), create(LinearRegression()))
+    click(compare, "flips")
+    click(compare, "flips")  # a double-click
+    compare.close()
+    wait(lambda: started[0].poll() is not None, 20)
+    assert len(started) == 1
+
+
 @pytest.mark.slow
 def test_a_workers_problem_is_in_both_languages() -> None:
     """Regressions have no verdicts."""

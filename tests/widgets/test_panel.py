@@ -61,7 +61,7 @@ def test_a_file_is_read_and_its_columns_checked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("what", ["train", "estimate", "card", "save"])
 def test_a_file_that_was_mended_is_read_again(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(children, "train", lambda run: None)
-    monkeypatch.setattr(panels, "estimate", lambda recipe: {"seconds": 1.0, "steps": 1})
+    monkeypatch.setattr(panels, "estimate", lambda recipe, is_wanted: {"seconds": 1.0, "steps": 1})
     file = tmp_path / "homes.csv"
     panel = Panel("linear_regression")
     type_(panel, data=str(file), target="price")
@@ -169,7 +169,7 @@ def test_what_was_asked_of_older_values_is_told_no_more(monkeypatch: pytest.Monk
             let_go.wait(20)
         return f"of {recipe.epochs}"
 
-    def estimate(recipe: LinearRegression) -> dict[str, Any]:
+    def estimate(recipe: LinearRegression, is_wanted: Any) -> dict[str, Any]:
         asked.append(recipe.epochs)
         if recipe.epochs == 1:
             let_go.wait(20)
@@ -343,6 +343,32 @@ def test_the_time_is_estimated_from_a_short_try(runs: Path) -> None:
     assert found["steps"] == 100_000 * 10
     assert found["seconds"] > 60
     assert not runs.exists()
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_try_ends_when_nobody_waits_for_it_any_more(closes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The panel is closed, or other values are typed; a closed one parks no process either."""
+    parked, started = list[bool](), list[subprocess.Popen[str]]()
+
+    def start() -> subprocess.Popen[str]:
+        code = "import sys; print('ready', flush=True); sys.stdin.read()"
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        started.append(subprocess.Popen([sys.executable, "-c", code], text=True, **pipes))
+        return started[-1]
+
+    monkeypatch.setattr(children, "_worker", start)
+    monkeypatch.setattr(children, "park", lambda: parked.append(True))
+    panel = Panel("linear_regression")
+    click(panel.form, "estimate")
+    wait(lambda: started, 20)
+    if closes:
+        panel.close()
+    else:
+        type_(panel, epochs="5")
+    wait(lambda: started[0].poll() is not None, 20)
+    wait_for_threads()
+    assert bool(parked) != closes
+    assert panel.form.notice == {}
 
 
 @pytest.mark.parametrize("stops", [True, False])

@@ -33,6 +33,7 @@ class Compare(anywidget.AnyWidget):
     scores = traitlets.Dict().tag(sync=True)  # of the main split: a value per run
     flips = traitlets.Dict().tag(sync=True)  # when asked for
     language = traitlets.Unicode("en").tag(sync=True)
+    _worker: children.Worker | None = None
 
     def __init__(self, *runs: Run | str | Path, folder: str | Path | None = None):
         """Two to eight runs, or their paths, names or beginnings of names; `folder` is the folder of runs."""
@@ -54,15 +55,23 @@ class Compare(anywidget.AnyWidget):
     def _ipython_display_(self) -> None:
         self.still.display(self)
 
+    def close(self) -> None:
+        """End the process that compares."""
+        if self._worker:
+            self._worker.process.terminate()
+        super().close()
+
     def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
         """A click: {"do": "flips"}."""
+        if self.flips.get("state") == "asked":
+            return
         self.flips = {"state": "asked"}
+        self._worker = children.take() or children.Worker()
         work = contextvars.copy_context().run
-        threading.Thread(target=work, args=(self._flips,), name="kerasllm-flips", daemon=True).start()
+        threading.Thread(target=work, args=(self._flips, self._worker), name="kerasllm-flips", daemon=True).start()
 
-    def _flips(self) -> None:
+    def _flips(self, worker: children.Worker) -> None:
         """Ask a worker, which has Keras, for the rows that the runs disagree on."""
-        worker = children.take() or children.Worker()
         worker.imported.wait(120)
         worker.give(do="flips", runs=[str(run.path) for run in self._runs])
         assert worker.process.stdout

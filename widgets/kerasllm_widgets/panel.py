@@ -58,6 +58,7 @@ class Panel(ipywidgets.VBox):
         self._last_stamp: Any = None  # of the file that was read: one that was mended since is read again
         self._reading = threading.Lock()
         self._checking = threading.Lock()  # each check is of the values as they are: the last one is of the newest
+        self._closed = threading.Event()
         self._answering = threading.Lock()
         self._newest: dict[str, object] = {}  # of each kind the click that is still to be answered
         self._cell = cells.here()[0]
@@ -100,11 +101,13 @@ class Panel(ipywidgets.VBox):
 
     def _ipython_display_(self) -> None:
         self.still.display(self)
-        children.park()
+        self._park()
         self._look_at_file()
 
     def close(self) -> None:
-        """Close what it is made of, too. A run goes on."""
+        """Close what it is made of, too. A try for an estimate ends, a run goes on."""
+        self._closed.set()
+        self._newest.clear()
         self._leave_playground()
         self.form.close()
         self.view.close()
@@ -153,14 +156,17 @@ class Panel(ipywidgets.VBox):
             self.form.busy = self.view.look.get("state") in (*LIVE, "starting")
 
     def _estimate(self, click: object) -> None:
+        def is_wanted() -> bool:
+            return self._newest.get("estimate") is click
+
         found: dict[str, Any] = {"estimate": {}}
         try:
-            found["estimate"] = {"state": "done", **estimate(self._settled())}
+            found["estimate"] = {"state": "done", **estimate(self._settled(), is_wanted)}
         except InputError as error:
             found["notice"] = {"kind": "problem", "words": form.told(error)}
         finally:
             self._answer("estimate", click, found)
-            children.park()
+            self._park()
 
     def _card(self, click: object) -> None:
         try:
@@ -209,7 +215,7 @@ class Panel(ipywidgets.VBox):
             self._leave_playground()
             self.playground = Playground(self.run)
             # It answers in the process that was parked: have another ready for the next Train.
-            self.playground.observe(lambda _: children.park(), "answer")
+            self.playground.observe(lambda _: self._park(), "answer")
             self.children = [self.form, self.view, self.playground]
 
     def _leave_playground(self) -> None:
@@ -258,8 +264,13 @@ class Panel(ipywidgets.VBox):
         """No second Train while one goes on; when it has ended, get ready for the next."""
         live = change["new"].get("state") in (*LIVE, "starting")
         if self.form.busy and not live:
-            children.park()
+            self._park()
         self.form.busy = live
+
+    def _park(self) -> None:
+        """Have a process ready for the next Train, as long as there may be one."""
+        if not self._closed.is_set():
+            children.park()
 
     def _kept(self) -> str:
         if self.run:
