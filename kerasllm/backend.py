@@ -1,4 +1,4 @@
-"""Keras, imported quietly, with memory that is taken as needed and kept; a missing one names its cure."""
+"""Keras, imported quietly, on the backend that is there, with memory that is taken as needed and kept."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from kerasllm.errors import needs
 
@@ -40,6 +41,12 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 # Let TensorFlow keep a CPU's memory for the next step: given back to the system, each large tensor costs its page
 # faults again, up to half of a training's time. Read when the first tensor is made.
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
+
+# Keras takes TensorFlow unless it is told otherwise, also where only another backend is installed.
+if "KERAS_BACKEND" not in os.environ and not find_spec("tensorflow"):
+    there = [name for name in ("jax", "torch") if find_spec(name)]
+    if len(there) == 1:
+        os.environ["KERAS_BACKEND"] = there[0]
 
 with _quiet(), needs("train"):
     import keras  # noqa: F401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,20 @@ LINE: dict[str, Any] = {"data": "sample:line", "epochs": 1}
 def a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with two cards, whose bfloat16 a test decides."""
     monkeypatch.setattr(devices, "gpus", lambda: ["gpu:0", "gpu:1"])
+
+
+def test_the_only_backend_that_is_installed_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jax", reason="the jax backend is not installed")
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    code = (
+        "from importlib import util\n"
+        "find = util.find_spec\n"
+        "util.find_spec = lambda name: None if name in ('tensorflow', 'torch') else find(name)\n"
+        "import kerasllm.backend, keras\n"
+        "print(keras.backend.backend())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True)
+    assert done.stdout == "jax\n", done.stderr
 
 
 @pytest.mark.parametrize("device", ["gpu", "gpus"])
