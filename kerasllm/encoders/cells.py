@@ -88,25 +88,25 @@ def is_row(given: Any) -> bool:
     return any(map(_is_cell, given.values() if isinstance(given, Mapping) else [given]))
 
 
+def pick(column: str, given: Any, row: int = 0) -> Any:
+    """What a row, columns or a DataFrame hold under a column's name; InputError where they lack it."""
+    if column not in given:
+        raise InputError(
+            f"{f'row {row} has ' if row else ''}no column {column!r}{did_you_mean(column, map(str, given))}",
+            f"{f'第 {row} 行' if row else ''}没有 {column!r} 这一列{did_you_mean(column, map(str, given), 'zh')}",
+        )
+    return given[column]
+
+
 def texts(given: Any, column: str) -> list[str]:
     """A text, texts, a DataFrame or columns with the text's `column`, or mappings -> texts."""
     if is_row(given):
         given = [given]
     elif hasattr(given, "columns") or isinstance(given, Mapping):
-        if column not in given:
-            raise InputError(
-                f"no column {column!r}{did_you_mean(column, map(str, given))}",
-                f"没有 {column!r} 这一列{did_you_mean(column, map(str, given), 'zh')}",
-            )
-        given = list(given[column])
+        given = list(pick(column, given))
     found: list[str] = []
     for place, row in enumerate(given, 1):
-        if isinstance(row, Mapping) and column not in row:
-            raise InputError(
-                f"row {place} has no column {column!r}{did_you_mean(column, map(str, row))}",
-                f"第 {place} 行没有 {column!r} 这一列{did_you_mean(column, map(str, row), 'zh')}",
-            )
-        text = row[column] if isinstance(row, Mapping) else row
+        text = pick(column, row, place) if isinstance(row, Mapping) else row
         if not isinstance(text, str):
             raise InputError(f"row {place}: {text!r} is no text", f"第 {place} 行：{text!r} 不是文本")
         try:

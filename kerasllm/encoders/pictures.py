@@ -17,7 +17,8 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from kerasllm.errors import InputError, did_you_mean
+from kerasllm.encoders.cells import pick
+from kerasllm.errors import InputError
 
 Fit = Literal["crop", "pad", "stretch"]
 Answer = TypeVar("Answer")
@@ -104,13 +105,15 @@ class PictureEncoder:
     def rows(self, given: Any) -> list[Any]:
         """A picture, pictures, an array of them, a DataFrame or columns with `picture`, or mappings -> pictures."""
         if hasattr(given, "columns") or isinstance(given, Mapping):
-            return list(_column(given, self.COLUMN))
+            return list(pick(self.COLUMN, given))
         if isinstance(given, np.ndarray):
             single = given.ndim == 2 or (given.ndim == 3 and given.shape[-1] in (1, 3, 4))
             return [given] if single else list(given)
         if isinstance(given, (str, Path, bytes, Image.Image)):
             return [given]
-        return [_column(row, self.COLUMN) if isinstance(row, Mapping) else row for row in given]
+        return [
+            pick(self.COLUMN, row, place) if isinstance(row, Mapping) else row for place, row in enumerate(given, 1)
+        ]
 
     def encode(self, pictures: Sequence[Any]) -> dict[str, np.ndarray]:
         """All pictures' pixels; one that cannot be read raises InputError. Beyond MEMORY they lie in a file."""
@@ -178,15 +181,6 @@ def named(row: int, picture: Any, language: str = "en") -> str:
     if isinstance(picture, (str, Path)):
         return str(picture)
     return f"第 {row} 行" if language == "zh" else f"row {row}"
-
-
-def _column(given: Any, name: str) -> Any:
-    if name not in given:
-        raise InputError(
-            f"no column {name!r}{did_you_mean(name, map(str, given))}",
-            f"没有 {name!r} 这一列{did_you_mean(name, map(str, given), 'zh')}",
-        )
-    return given[name]
 
 
 def _from_array(array: np.ndarray) -> Image.Image:

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kerasllm.encoders.cells import category, day, is_missing, is_row, number
-from kerasllm.errors import InputError, did_you_mean
+from kerasllm.encoders.cells import category, day, is_missing, is_row, number, pick
+from kerasllm.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,7 @@ class TableEncoder:
         if is_row(given):
             given = [given]
         columns = given if isinstance(given, Mapping) else self._by_column(given)
-        for column in self.columns:
-            if column.name not in columns:
-                raise InputError(
-                    f"no column {column.name!r}{did_you_mean(column.name, map(str, columns))}",
-                    f"没有 {column.name!r} 这一列{did_you_mean(column.name, map(str, columns), 'zh')}",
-                )
-        wanted = {column.name: list(columns[column.name]) for column in self.columns}
+        wanted = {column.name: list(pick(column.name, columns)) for column in self.columns}
         if len({len(cells) for cells in wanted.values()}) > 1:
             lengths = ", ".join(f"{name} {len(cells)}" for name, cells in wanted.items())
             raise InputError(f"columns differ in length: {lengths}", f"各列长度不同：{lengths}")
@@ -96,12 +90,7 @@ class TableEncoder:
                     )
                 row = dict(zip(names, cells, strict=True))
             for name in names:
-                if name not in row:
-                    raise InputError(
-                        f"row {place} has no column {name!r}{did_you_mean(name, map(str, row))}",
-                        f"第 {place} 行没有 {name!r} 这一列{did_you_mean(name, map(str, row), 'zh')}",
-                    )
-                columns[name].append(row[name])
+                columns[name].append(pick(name, row, place))
         return columns
 
     @staticmethod
