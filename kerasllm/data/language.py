@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasllm.data import Data, Rows
 from kerasllm.data.card import Notes, describe_lengths
-from kerasllm.data.files import read, read_text
+from kerasllm.data.files import is_blank, read, read_text
 from kerasllm.data.splits import divide, not_elsewhere, shares_and_files
 from kerasllm.encoders import LanguageEncoder, NextToken
 from kerasllm.errors import InputError
@@ -119,7 +119,7 @@ def _texts(source: Any, column: str, notes: Notes, where: str = "") -> Texts:
         source = {column: list(source)}
     table = read(source)
     cells = table.column(column, "text")
-    kept = [row for row, cell in enumerate(cells) if cell is not None and str(cell).strip()]
+    kept = [row for row, cell in enumerate(cells) if not is_blank(cell)]
     notes.drop(f"no text in {column!r}{where}", len(cells) - len(kept))
     if not kept:
         raise InputError(
