@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 FEW = 5  # rows; a class with fewer is named
-SHOWN = 12  # unreadable pictures
+SHOWN = 12  # classes, unreadable or leaked pictures
 
 
 class Notes:
@@ -48,10 +48,10 @@ def describe_labels(labels: Sequence[str], notes: Notes) -> dict[str, Any]:
     counts = Counter(labels)
     alone = sorted(name for name, count in counts.items() if count == 1)
     if alone:
-        notes.warn(f"one row only, so never in validation or test: {_some(alone)}")
+        notes.warn(f"one row only, so never in validation or test: {some(list(map(repr, alone)), 8)}")
     few = sorted(name for name, count in counts.items() if 1 < count < FEW)
     if few:
-        notes.warn(f"fewer than {FEW} rows: {_some(few)}")
+        notes.warn(f"fewer than {FEW} rows: {some(list(map(repr, few)), 8)}")
     largest = max(counts.values()) / len(labels)
     if largest > 0.9:
         notes.warn(f"{largest:.0%} of the rows have one label; accuracy says little, see F1 or set class weights")
@@ -75,9 +75,10 @@ def describe_numbers(values: Sequence[float]) -> dict[str, float]:
     }
 
 
-def _some(names: Sequence[str], most: int = 8) -> str:
+def some(names: Sequence[Any], most: int = SHOWN) -> str:
+    """The first names between commas, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(repr(name) for name in names[:most]) + more
+    return ", ".join(map(str, names[:most])) + more
 
 
 def render(card: dict[str, Any]) -> str:
@@ -93,9 +94,7 @@ def render(card: dict[str, Any]) -> str:
         lines.append(f"  {column['name']}: {column['kind']}, {column['distinct']} distinct{missing}{note}")
     if "labels" in card:
         classes = card["labels"]["classes"]
-        shown = ", ".join(f"{name} {count}" for name, count in list(classes.items())[:12])
-        more = f" and {len(classes) - 12} more" if len(classes) > 12 else ""
-        lines.append(f"  classes: {len(classes)} ({shown}{more})")
+        lines.append(f"  classes: {len(classes)} ({some([f'{name} {count}' for name, count in classes.items()])})")
     if "characters" in card:
         total, distinct = card["characters"]["total"], card["characters"]["distinct"]
         lines.append(f"  text: {total} characters, {distinct} distinct")
@@ -117,9 +116,7 @@ def render(card: dict[str, Any]) -> str:
     if len(card.get("unreadable", [])) > SHOWN:
         lines.append(f"    and {len(card['unreadable']) - SHOWN} more")
     if card.get("leaked"):
-        shown = ", ".join(map(str, card["leaked"][:12]))
-        more = f" and {len(card['leaked']) - 12} more" if len(card["leaked"]) > 12 else ""
-        lines.append(f"  leaked: {shown}{more}{'' if 'sides' in card else ' (line or row)'}")
+        lines.append(f"  leaked: {some(card['leaked'])}{'' if 'sides' in card else ' (line or row)'}")
     if "splits" in card:
         lines.append("  split: " + ", ".join(f"{name} {count}" for name, count in card["splits"].items()))
     lines.extend(f"  note: {line}" for line in card["warnings"])

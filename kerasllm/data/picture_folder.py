@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasllm.data import files
-from kerasllm.data.card import Notes
+from kerasllm.data.card import Notes, some
 from kerasllm.encoders.pictures import PictureEncoder
 from kerasllm.errors import InputError, did_you_mean, may_read
 
@@ -176,9 +176,7 @@ def _from_folder(folder: Path, notes: Notes) -> Pictures:
 
 def _note(notes: Notes, what: str, names: Sequence[str]) -> None:
     if names:
-        distinct = list(dict.fromkeys(names))
-        more = f" and {len(distinct) - 5} more" if len(distinct) > 5 else ""
-        notes.warn(f"{what}: {len(names)} ({', '.join(distinct[:5])}{more})")
+        notes.warn(f"{what}: {len(names)} ({some(list(dict.fromkeys(names)), 5)})")
 
 
 def _from_columns(columns: Any, source: str, notes: Notes) -> Pictures:
