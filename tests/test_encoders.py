@@ -241,7 +241,7 @@ def test_cells_mean_what_people_mean() -> None:
 def test_labels_are_places_sorted_by_name_and_an_unseen_one_is_told() -> None:
     classes = Labels.fit(["b", "a", "c", "b"])
     assert classes.encode(["c", "a"]).tolist() == [2, 0]
-    with pytest.raises(InputError, match=r"^row 2: training saw no label 'd'; there are: a, b, c$"):
+    with pytest.raises(InputError, match=r"^row 2: training saw no class 'd'; there are: a, b, c$"):
         classes.encode(["a", "d"])
 
 

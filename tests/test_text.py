@@ -126,7 +126,7 @@ def test_texts_that_are_also_in_the_test_file_do_not_train_and_are_listed(tmp_pa
     assert data.card["dropped"] == {"also in the validation or test file": 1}
     assert data.card["splits"] == {"train": 35, "validation": 4, "test": 2}
     assert "第 3 条 row" not in data.train.features
-    assert "rows that are in the validation or test file too are left out" in fault(
+    assert "what is in the validation or test data too is left out" in fault(
         columns, test=saved(tmp_path, columns, "same.csv")
     )
 
@@ -149,14 +149,14 @@ def test_what_cannot_be_learned_from_is_told_in_one_line(tmp_path: Path) -> None
     assert fault(none) == "the data: no row has both a text in 'text' and a label in 'label'"
     test = saved(tmp_path, {"text": ["a", "b\nc", "d"], "label": ["好", "好", "baad"]})
     assert fault(texts(), test=test) == (
-        "reviews.csv, line 5, column 'label': training saw no label 'baad'; did you mean 'bad'?"
+        "reviews.csv, line 5, column 'label': training saw no class 'baad'; did you mean 'bad'?"
     )
 
 
 def test_an_unseen_label_in_an_evaluation_is_told_with_its_line(tmp_path: Path) -> None:
     classes = Labels(["bad", "good"])
     path = saved(tmp_path, {"text": ["a", "", "c"], "label": ["bad", "unseen", "goood"]})
-    with pytest.raises(InputError, match=r"^reviews.csv, line 4, column 'label': training saw no label 'goood'; did"):
+    with pytest.raises(InputError, match=r"^reviews.csv, line 4, column 'label': training saw no class 'goood'; did"):
         labelled(path, "text", "label", classes)
     assert labelled({"text": ["a"], "label": ["bad"]}, "text", "label", classes).truth == ["bad"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from kerasllm.data import Data, Rows
 from kerasllm.data.card import Notes, describe_lengths
 from kerasllm.data.files import is_blank, read, read_text
-from kerasllm.data.splits import divide, not_elsewhere, shares_and_files
+from kerasllm.data.splits import divide, not_elsewhere, shares_and_files, sizes
 from kerasllm.encoders import LanguageEncoder, NextToken
 from kerasllm.errors import InputError
 
@@ -82,7 +82,7 @@ def read_language(
     _check(parts["train"], found.source)
     train, *held = (Rows(texts, texts) for texts in (parts["train"], parts["validation"], parts["test"]))
     encoder = fit(train.features)
-    card |= {"splits": {name: len(texts) for name, texts in parts.items() if texts}}
+    card |= {"splits": sizes(parts)}
     card |= {"split_characters": {name: sum(map(len, texts)) for name, texts in parts.items() if texts}}
     return Data(train, held[0] or None, held[1] or None, encoder, NextToken(encoder), card | notes.entries())
 

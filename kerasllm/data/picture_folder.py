@@ -36,6 +36,10 @@ class Pictures:
         self.labels.append(label)
         self.places.append(place)
 
+    def place(self, row: int, language: str = "en") -> str:
+        """Where a picture is, for an error."""
+        return f"{self.source}{'，' if language == 'zh' else ', '}{self.places[row]}"
+
     def take(self, rows: Sequence[int]) -> Pictures:
         """Only these rows, in this order."""
         parts = ([values[row] for row in rows] for values in (self.pictures, self.labels, self.places))

@@ -12,11 +12,12 @@ import numpy as np
 
 from kerasllm.data import Data, Rows
 from kerasllm.data.card import Notes, describe_labels
+from kerasllm.data.classes import check_several, torn
 from kerasllm.data.picture_folder import Pictures, find
-from kerasllm.data.splits import divide, not_elsewhere, shares_and_files
+from kerasllm.data.splits import divide, not_elsewhere, shares_and_files, sizes
 from kerasllm.encoders import Labels
 from kerasllm.encoders.pictures import Fit, PictureEncoder, UnreadableError, each, is_grey, opened, upright_size
-from kerasllm.errors import InputError, did_you_mean
+from kerasllm.errors import InputError
 
 MEASURED = 1000  # pictures
 LARGEST_SIDE = 128  # px, of the size that is chosen where none is given
@@ -57,28 +58,18 @@ def read_pictures(
         other, other_keys = _readable(find(folder, Notes()), encoder, unreadable)
         held_out[name], held_out_keys[name] = other, set(other_keys)
     kept = not_elsewhere(keys, found.places, held_out_keys, "pictures", notes)
-    classes = sorted({found.labels[row] for row in kept})
-    if len(classes) < 2:
-        left = zh = ""
-        if len(kept) < len(keys):
-            left = "; pictures that are in the validation or test folder too are left out"
-            zh = "；验证或测试文件夹中也有的图片已略去"
-        raise InputError(
-            f"{found.source}: {len(classes)} class to train on ({', '.join(classes)}); at least 2 are needed, "
-            f"a folder each{left}",
-            f"{found.source}：训练用的只有 {len(classes)} 个类别（{'、'.join(classes)}）；"
-            f"至少需要 2 个，每个一个文件夹{zh}",
-        )
-    rows = divide(kept, keys, found.labels, shares, seed, notes)
-    parts = {name: _rows(found.take(places)) for name, places in rows.items() if places}
+    check_several({found.labels[row] for row in kept}, (found.source, found.source), are_left=len(kept) < len(keys))
+    parts = {
+        name: _rows(found.take(rows)) for name, rows in divide(kept, keys, found.labels, shares, seed, notes).items()
+    }
     labels = Labels.fit(parts["train"].truth)
     parts |= {name: _known(other, labels) for name, other in held_out.items()}
     card = {
         **_card(found, looks, keys, encoder, unreadable, notes),
-        "splits": {name: len(part) for name, part in parts.items()},
+        "splits": sizes(parts),
         **notes.entries(),
     }
-    return Data(parts["train"], parts.get("validation"), parts.get("test"), encoder, labels, card)
+    return Data(parts["train"], parts["validation"] or None, parts["test"] or None, encoder, labels, card)
 
 
 def labelled(source: Any, encoder: PictureEncoder, labels: Labels) -> Rows:
@@ -197,14 +188,7 @@ def _rows(found: Pictures) -> Rows:
 
 
 def _known(found: Pictures, labels: Labels) -> Rows:
-    known = set(labels.names)
-    for place, label in zip(found.places, found.labels, strict=True):
-        if label not in known:
-            hint = did_you_mean(label, labels.names)
-            raise InputError(
-                f"{found.source}, {place}: training saw no class {label!r}{hint}",
-                f"{found.source}，{place}：训练中没有类别 {label!r}{did_you_mean(label, labels.names, 'zh')}",
-            )
+    labels.check(found.labels, found.place)
     return _rows(found)
 
 
@@ -217,14 +201,8 @@ def _card(
     notes: Notes,
 ) -> dict[str, Any]:
     notes.drop("unreadable", len(unreadable))
-    meant: dict[bytes, str] = {}
-    torn = [
-        place
-        for key, place, label in zip(keys, found.places, found.labels, strict=True)
-        if meant.setdefault(key, label) != label
-    ]
-    if torn:
-        notes.warn(f"{len(torn)} pictures equal one of another class, and train: such as {torn[0]}")
+    if rows := torn(keys, found.labels):
+        notes.warn(f"{len(rows)} pictures equal one of another class, and train: such as {found.places[rows[0]]}")
     sides = {
         name: {"min": int(min(values)), "p50": int(np.median(values)), "max": int(max(values))}
         for name, values in zip(("width", "height"), zip(*(look.size for look in looks), strict=True), strict=True)
@@ -237,6 +215,6 @@ def _card(
         "labels": describe_labels(found.labels, notes),
         "sides": sides,
         "pixels": {"size": encoder.size, "channels": encoder.channels, "fit": encoder.fit},
-        "duplicates": len(keys) - len(meant),
+        "duplicates": len(keys) - len(set(keys)),
         "unreadable": list(unreadable),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,6 +82,11 @@ def divide(
         [groups[row] for row in rows], [strata[row] for row in rows], shares["validation"], shares["test"], seed
     )
     return {name: [rows[place] for place in places] for name, places in parts._asdict().items()}
+
+
+def sizes(parts: Mapping[str, Sized]) -> dict[str, int]:
+    """The parts that hold rows, and how many."""
+    return {name: len(part) for name, part in parts.items() if part}
 
 
 def split(groups: Sequence[Hashable], strata: Sequence[Hashable], validation: float, test: float, seed: int) -> Splits:

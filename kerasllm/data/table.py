@@ -14,7 +14,7 @@ import numpy as np
 from kerasllm.data import Data, Rows
 from kerasllm.data.card import Notes, describe_numbers
 from kerasllm.data.files import Table, read
-from kerasllm.data.splits import divide, not_elsewhere, shares_and_files
+from kerasllm.data.splits import divide, not_elsewhere, shares_and_files, sizes
 from kerasllm.encoders import Column, TableEncoder, Target
 from kerasllm.encoders.cells import DATES, category, day, is_missing, number, written_number
 from kerasllm.errors import InputError, did_you_mean
@@ -91,22 +91,20 @@ def read_regression(
             f"{table.source}，列 {target!r}：训练的每一行都是 {values[0]:g}；没有可学的内容",
         )
     _fits_32_bits(values, f"{table.source}, column {target!r}")
-    held: dict[str, Rows] = {}
+    parts = {"train": Rows(train.columns, values)}
     for name in ("validation", "test"):
-        if name in others:
-            held[name] = Rows(features[name], others[name][1])
-        elif rows[name]:
-            held[name] = Rows(whole.take(rows[name]).columns, [truth[row] for row in rows[name]])
+        parts[name] = Rows(whole.take(rows[name]).columns, [truth[row] for row in rows[name]])
+    parts |= {name: Rows(features[name], values) for name, (_, values) in others.items()}
     card = {
         **_card(table, report, keys),
         "target": {"name": target, **describe_numbers(truth)},
-        "splits": {"train": len(values), **{name: len(part) for name, part in held.items()}},
+        "splits": sizes(parts),
         **notes.entries(),
     }
     return Data(
-        train=Rows(train.columns, values),
-        validation=held.get("validation"),
-        test=held.get("test"),
+        train=parts["train"],
+        validation=parts["validation"] or None,
+        test=parts["test"] or None,
         encoder=TableEncoder(columns),
         decoder=Target(target, float(np.mean(values)), float(np.std(values))),
         card=card,

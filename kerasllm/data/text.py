@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 from kerasllm.data import Data, Encoder, Rows
 from kerasllm.data.card import Notes, describe_labels, describe_lengths
+from kerasllm.data.classes import check_several, torn
 from kerasllm.data.files import Table, is_blank, read
-from kerasllm.data.splits import divide, not_elsewhere, shares_and_files
+from kerasllm.data.splits import divide, not_elsewhere, shares_and_files, sizes
 from kerasllm.encoders import Labels
-from kerasllm.errors import InputError, did_you_mean
+from kerasllm.errors import InputError
 
 
 class Texts(NamedTuple):
@@ -48,37 +49,17 @@ def read_classification(
     other_keys = {name: {_key(one) for one in other.texts} for name, other in others.items()}
     places = [whole.table.lines[row] for row in whole.rows]
     kept = not_elsewhere(keys, places, other_keys, "texts", notes)
-    found = sorted({whole.labels[row] for row in kept})
-    if len(found) < 2:
-        left = zh = ""
-        if len(kept) < len(keys):
-            left = "; rows that are in the validation or test file too are left out"
-            zh = "；验证或测试文件中也有的行已略去"
-        raise InputError(
-            f"{whole.table.source}, column {label!r}: {len(found)} class to train on "
-            f"({', '.join(found)}); at least 2 are needed{left}",
-            f"{whole.table.source}，列 {label!r}：训练用的只有 {len(found)} 个类别（{'、'.join(found)}）；"
-            f"至少需要 2 个{zh}",
-        )
-    rows = divide(kept, keys, whole.labels, shares, seed, notes)
-
-    def part(name: str) -> Rows:
-        return Rows([whole.texts[row] for row in rows[name]], [whole.labels[row] for row in rows[name]])
-
-    train = part("train")
-    classes = Labels.fit(train.truth)
-    held: dict[str, Rows] = {}
-    for name in ("validation", "test"):
-        if name in others:
-            held[name] = _known(others[name], label, classes)
-        elif rows[name]:
-            held[name] = part(name)
-    card = {
-        **_card(whole, keys, notes),
-        "splits": {"train": len(train), **{name: len(one) for name, one in held.items()}},
-        **notes.entries(),
+    column = f"{whole.table.source}, column {label!r}", f"{whole.table.source}，列 {label!r}"
+    check_several({whole.labels[row] for row in kept}, column, are_left=len(kept) < len(keys))
+    parts = {
+        name: Rows([whole.texts[row] for row in rows], [whole.labels[row] for row in rows])
+        for name, rows in divide(kept, keys, whole.labels, shares, seed, notes).items()
     }
-    return Data(train, held.get("validation"), held.get("test"), fit(train.features), classes, card)
+    classes = Labels.fit(parts["train"].truth)
+    parts |= {name: _known(other, label, classes) for name, other in others.items()}
+    card = {**_card(whole, keys, notes), "splits": sizes(parts), **notes.entries()}
+    encoder = fit(parts["train"].features)
+    return Data(parts["train"], parts["validation"] or None, parts["test"] or None, encoder, classes, card)
 
 
 def labelled(source: Any, text: str, label: str, classes: Labels) -> Rows:
@@ -121,27 +102,14 @@ def _texts(table: Table, text: str, label: str, notes: Notes, where: str = "") -
 
 def _known(found: Texts, label: str, classes: Labels) -> Rows:
     """The texts and labels, after every label was checked, with its line, to be one that training saw."""
-    known = set(classes.names)
-    for row, name in zip(found.rows, found.labels, strict=True):
-        if name not in known:
-            hint, zh = did_you_mean(name, classes.names), did_you_mean(name, classes.names, "zh")
-            raise InputError(
-                f"{found.table.place(row, label)}: training saw no label {name!r}{hint}",
-                f"{found.table.place(row, label, 'zh')}：训练中没有标签 {name!r}{zh}",
-            )
+    classes.check(found.labels, lambda row, language: found.table.place(found.rows[row], label, language))
     return Rows(found.texts, found.labels)
 
 
 def _card(whole: Texts, keys: Sequence[bytes], notes: Notes) -> dict[str, Any]:
-    meant: dict[bytes, str] = {}
-    torn = {
-        key: text
-        for key, text, label in zip(keys, whole.texts, whole.labels, strict=True)
-        if meant.setdefault(key, label) != label
-    }
-    if torn:
-        example = next(iter(torn.values()))
-        notes.warn(f"{len(torn)} texts have rows with different labels, which train: such as {example[:40]!r}")
+    if rows := torn(keys, whole.labels):
+        count, example = len({keys[row] for row in rows}), whole.texts[rows[0]]
+        notes.warn(f"{count} texts have rows with different labels, which train: such as {example[:40]!r}")
     description = describe_labels(whole.labels, notes)
     if len(description["classes"]) > 0.5 * len(whole.labels) and len(whole.labels) > 20:
         notes.warn("most rows have a label of their own; is it the right column?")
@@ -151,7 +119,7 @@ def _card(whole: Texts, keys: Sequence[bytes], notes: Notes) -> dict[str, Any]:
         "found": whole.table.found,
         "labels": description,
         "lengths": describe_lengths([len(one) for one in whole.texts]),
-        "duplicates": len(keys) - len(meant),
+        "duplicates": len(keys) - len(set(keys)),
     }
 
 

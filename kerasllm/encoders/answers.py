@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,14 +29,17 @@ class Labels:
 
     def encode(self, labels: Sequence[str]) -> np.ndarray:
         """(rows,) int32; a label that training never saw raises InputError."""
-        for row, label in enumerate(labels, 1):
-            if label not in self._place:
-                hint = did_you_mean(label, self.names)
-                raise InputError(
-                    f"row {row}: training saw no label {label!r}{hint}",
-                    f"第 {row} 行：训练中没有标签 {label!r}{did_you_mean(label, self.names, 'zh')}",
-                )
+        self.check(labels, lambda row, language: f"第 {row + 1} 行" if language == "zh" else f"row {row + 1}")
         return np.array([self._place[label] for label in labels], "int32")
+
+    def check(self, labels: Sequence[str], place: Callable[[int, str], str]) -> None:
+        """Refuse a label that training never saw; `place` says where a row stands, in a language ("en" or "zh")."""
+        for row, label in enumerate(labels):
+            if label not in self._place:
+                raise InputError(
+                    f"{place(row, 'en')}: training saw no class {label!r}{did_you_mean(label, self.names)}",
+                    f"{place(row, 'zh')}：训练中没有类别 {label!r}{did_you_mean(label, self.names, 'zh')}",
+                )
 
     @staticmethod
     def probabilities(logits: np.ndarray) -> np.ndarray:
