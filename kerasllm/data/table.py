@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from kerasllm.data import Data, Rows
 from kerasllm.data.card import Notes, describe_numbers
+from kerasllm.data.columns import (
+    TEXTS,
+    check_32_bits,
+    checked,
+    forced_kinds,
+    infer,
+    learned,
+    strays_noted,
+    without_strays,
+)
 from kerasllm.data.files import Table, read
 from kerasllm.data.splits import divide, not_elsewhere, shares_and_files, sizes
-from kerasllm.encoders import Column, TableEncoder, Target
-from kerasllm.encoders.cells import DATES, category, day, is_missing, number, written_number
-from kerasllm.errors import InputError, did_you_mean
-
-# A name that says "I only tell rows apart": id, user_id, customerID, 编号 …
-IDENTIFIER = re.compile(r"^(?i:id|uuid|guid|index|unnamed: ?0)$|(?i:[_ -]id)$|(?<![A-Z])I[Dd]$|(编号|序号|单号|号码)$")
-TEXTS = "texts or an identifier"
-MOST_OFFSET = 1e5  # of a column's mean to its deviation
-MOST_CATEGORIES = 100  # in a column; the rarer ones share the place of the unseen
-STRAY = 0.05  # share of a numeric column's cells that may be no numbers, and then count as missing
+from kerasllm.encoders import TableEncoder, Target
+from kerasllm.encoders.cells import category, is_missing, number
+from kerasllm.errors import InputError
 
 
 def read_regression(
@@ -47,54 +46,33 @@ def read_regression(
     table = read(source)
     target = target or list(table.columns)[-1]
     whole, truth = _with_target(table, target, notes)
-    if min(truth) == max(truth):
-        raise InputError(
-            f"{table.source}, column {target!r}: every row holds {truth[0]:g}; there is nothing to learn",
-            f"{table.source}，列 {target!r}：每一行都是 {truth[0]:g}；没有可学的内容",
-        )
-    forced = _forced(whole, target, numeric=numeric, categorical=categorical, drop=drop)
+    _check_varied(truth, table.source, target)
+    forced = forced_kinds(whole, target, numeric=numeric, categorical=categorical, drop=drop)
     columns, report = infer(whole, target, forced, notes)
-    whole = _without_strays(whole, columns)
+    whole = without_strays(whole, columns)
 
     shares, files = shares_and_files(validation, test)
-    others = {name: _with_target(read(file), target, notes, f", in the {name} file") for name, file in files.items()}
-    features = {
-        name: _checked(_strays_noted(other, columns, notes, f", in the {name} file"), columns)
-        for name, (other, _) in others.items()
-    }
+    others: dict[str, Rows] = {}
+    for name, file in files.items():
+        where = f", in the {name} file"
+        other, answers = _with_target(read(file), target, notes, where)
+        others[name] = Rows(checked(strays_noted(other, columns, notes, where), columns), answers)
     names = [column.name for column in columns]
     keys = _row_keys(whole.columns, names, truth)
-    other_keys = {name: set(_row_keys(features[name], names, others[name][1])) for name in others}
+    other_keys = {name: set(_row_keys(other.features, names, other.truth)) for name, other in others.items()}
     kept = not_elsewhere(keys, whole.lines, other_keys, "rows", notes)
-    if len(kept) < 2:
-        left = zh = ""
-        if more := len(keys) - len(kept):
-            left, zh = f"; {more} more are in the validation or test file too", f"；另有 {more} 行也在验证或测试文件中"
-        raise InputError(
-            f"{table.source}: rows with a number in {target!r} to train on: {len(kept)}; at least 2 are needed{left}",
-            f"{table.source}：{target!r} 列为数字、可供训练的行有 {len(kept)} 行；至少需要 2 行{zh}",
-        )
-    rows = divide(kept, keys, [0] * len(keys), shares, seed, notes)
+    _check_enough(len(kept), len(keys), table.source, target)
 
-    train = whole.take(rows["train"])
-    columns = _learned(train, columns, report)
+    parts = {
+        name: Rows(whole.take(rows).columns, [truth[row] for row in rows])
+        for name, rows in divide(kept, keys, [0] * len(keys), shares, seed, notes).items()
+    }
+    train, parts = parts["train"], parts | others
+    columns = learned(train.features, columns, report, table.source)
     if not columns:
-        dropped = _dropped(report)
-        raise InputError(
-            f"{table.source}: no usable column beside {target!r}: {'; '.join(dropped) or 'it is the only one'}",
-            f"{table.source}：除 {target!r} 外没有可用的列：{'；'.join(dropped) or '它是唯一的一列'}",
-        )
-    values = [truth[row] for row in rows["train"]]
-    if min(values) == max(values):
-        raise InputError(
-            f"{table.source}, column {target!r}: every training row holds {values[0]:g}; there is nothing to learn",
-            f"{table.source}，列 {target!r}：训练的每一行都是 {values[0]:g}；没有可学的内容",
-        )
-    _fits_32_bits(values, f"{table.source}, column {target!r}")
-    parts = {"train": Rows(train.columns, values)}
-    for name in ("validation", "test"):
-        parts[name] = Rows(whole.take(rows[name]).columns, [truth[row] for row in rows[name]])
-    parts |= {name: Rows(features[name], values) for name, (_, values) in others.items()}
+        raise _no_column(report, table.source, target)
+    _check_varied(train.truth, table.source, target, "training ", "训练的")
+    check_32_bits(train.truth, f"{table.source}, column {target!r}")
     card = {
         **_card(table, report, keys),
         "target": {"name": target, **describe_numbers(truth)},
@@ -102,11 +80,11 @@ def read_regression(
         **notes.entries(),
     }
     return Data(
-        train=parts["train"],
+        train=train,
         validation=parts["validation"] or None,
         test=parts["test"] or None,
         encoder=TableEncoder(columns),
-        decoder=Target(target, float(np.mean(values)), float(np.std(values))),
+        decoder=Target(target, float(np.mean(train.truth)), float(np.std(train.truth))),
         card=card,
     )
 
@@ -114,7 +92,7 @@ def read_regression(
 def labelled(source: Any, encoder: TableEncoder, target: str) -> Rows:
     """New rows with their true number, to evaluate a trained model on."""
     table, truth = _with_target(read(source), target, Notes())
-    return Rows(_checked(table, encoder.columns), truth)
+    return Rows(checked(table, encoder.columns), truth)
 
 
 def table_card(source: Any) -> dict[str, Any]:
@@ -126,103 +104,6 @@ def table_card(source: Any) -> dict[str, Any]:
             notes.warn(f"to tell classes from the texts in {entry['name']!r}, name it and the labels as text and label")
     keys = _row_keys(table.columns, list(table.columns))
     return {**_card(table, report, keys), **notes.entries()}
-
-
-def infer(table: Table, target: str, forced: dict[str, str], notes: Notes) -> tuple[list[Column], list[dict[str, Any]]]:
-    """Tell each column's kind from its cells -> the usable columns (nothing learned yet), a report of all."""
-    columns, report = [], []
-    for name, cells in table.columns.items():
-        present = [cell for cell in cells if not is_missing(cell)]
-        distinct, missing = len(set(present)), len(cells) - len(present)
-        if name == target:
-            column, kind, note = None, "target", _reading(present)
-        else:
-            column, note = _column(table, name, present, forced.get(name, ""), notes)
-            kind = column.kind if column else "dropped"
-        report.append({"name": name, "distinct": distinct, "missing": missing, "kind": kind, "note": note})
-        if column:
-            columns.append(column)
-    return columns, report
-
-
-def _column(table: Table, name: str, present: list[Any], forced: str, notes: Notes) -> tuple[Column | None, str]:
-    if forced == "drop":
-        return None, "left out as asked"
-    if not present:
-        return None, "no value in any row"
-    distinct = len(set(present))
-    numbers = sum(number(cell) is not None and not isinstance(cell, bool) for cell in present)
-    strays = len(present) - numbers
-    # A word or nothing, such as "yes" and "", tells two sorts of rows apart.
-    if distinct < 2 and (len(present) == len(table) or not strays):
-        return None, "one value only"
-    if not forced and distinct > 0.9 * len(present) and IDENTIFIER.search(name):
-        return None, "an identifier: it only tells rows apart (name it in `numeric` to use it)"
-    if forced == "numeric" and strays:
-        raise InputError(_stray(table, name), _stray(table, name, "zh"))
-    if forced != "categorical" and strays <= STRAY * len(present):
-        said = [_reading(present)]
-        if strays:
-            said.append(f"{strays} cells that are no numbers count as missing")
-            notes.warn(f"{_stray(table, name)}; {said[1]} (or name the column in `categorical`)")
-        return Column(name, "number"), "; ".join(filter(None, said))
-    if not forced:
-        for layout in DATES:
-            if all(day(cell, layout) is not None for cell in present):
-                return Column(name, "date", layout=layout), f"a date ({layout}), as days since 1970"
-    counts = len({category(cell) for cell in present})
-    if not forced and counts > 20 and counts > 0.5 * len(present):
-        return None, f"{TEXTS}: most rows have a value of their own"
-    note = f"the {MOST_CATEGORIES} most frequent of {counts}" if counts > MOST_CATEGORIES else ""
-    return Column(name, "category"), note
-
-
-def _reading(cells: list[Any]) -> str:
-    """What the card says of numbers that are written with signs."""
-    example = written_number(cells)
-    return f"cells such as {example!r} are read as {number(example):.12g}" if example else ""
-
-
-def _learned(train: Table, columns: Sequence[Column], report: list[dict[str, Any]]) -> list[Column]:
-    """The columns with what the training rows teach, means and categories; the useless ones are reported."""
-    learned = []
-    for column in columns:
-        cells = train.columns[column.name]
-        if column.kind == "category":
-            counts = Counter(category(cell) for cell in cells if not is_missing(cell))
-            often = sorted(counts, key=lambda name: (-counts[name], name))[:MOST_CATEGORIES]
-            blank = [""] if counts.total() < len(cells) else []
-            values: set[Any] = {*blank, *often}
-            full = replace(column, categories=(*blank, *sorted(often)))
-        else:
-            read_cell = number if column.kind == "number" else partial(day, layout=column.layout)
-            numbers = [value for value in map(read_cell, cells) if value is not None]
-            values = set(numbers)
-            if numbers:
-                _fits_32_bits(numbers, f"{train.source}, column {column.name!r}")
-            full = replace(column, fill=float(np.mean(numbers)) if numbers else 0.0)
-        if len(values) > 1:
-            learned.append(full)
-        else:
-            entry = next(entry for entry in report if entry["name"] == column.name)
-            entry.update(kind="dropped", note="one value only in the training rows")
-    return learned
-
-
-def _fits_32_bits(values: Sequence[float], place: str) -> None:
-    """Refuse numbers whose differences drown: the network counts in 24 binary digits."""
-    if np.std(values) and abs(np.mean(values)) / np.std(values) > MOST_OFFSET:
-        raise InputError(
-            f"{place}: its values differ by {np.std(values):.3g} around {np.mean(values):.6g}, too little for 32-bit "
-            "arithmetic; subtract a constant from it, or leave the column out (drop)",
-            f"{place}：各值在 {np.mean(values):.6g} 附近只相差 {np.std(values):.3g}，32 位运算无法分辨；"
-            "请从中减去一个常数，或不用这一列（drop）",
-        )
-    if np.abs(values).max() > 1e30:
-        raise InputError(
-            f"{place}: {np.abs(values).max():.3g} is too large for 32-bit arithmetic; use a larger unit",
-            f"{place}：{np.abs(values).max():.3g} 超出 32 位运算的范围；请改用更大的单位",
-        )
 
 
 def _card(table: Table, report: list[dict[str, Any]], keys: Sequence[Any]) -> dict[str, Any]:
@@ -259,72 +140,6 @@ def _with_target(table: Table, target: str, notes: Notes, where: str = "") -> tu
     return (table if len(rows) == len(table) else table.take(rows)), values
 
 
-def _checked(table: Table, columns: Sequence[Column]) -> dict[str, list[Any]]:
-    """The table's columns, after every cell of the columns that a model uses was checked, with its line."""
-    for column in columns:
-        cells = table.column(column.name)
-        for row, cell in enumerate(cells if column.kind != "category" else ()):
-            try:
-                column.read(cell)
-            except InputError as error:
-                raise InputError(
-                    f"{table.place(row, column.name)}: {error}", f"{table.place(row, column.name, 'zh')}：{error.zh}"
-                ) from None
-    return table.columns
-
-
-def _strays_noted(table: Table, columns: Sequence[Column], notes: Notes, where: str) -> Table:
-    """A validation or test file by the training file's rule: few cells that are no numbers count as missing."""
-    few = []
-    for column in columns:
-        if column.kind == "number":
-            cells = table.column(column.name)
-            strays = sum(not is_missing(cell) and number(cell) is None for cell in cells)
-            if 0 < strays <= STRAY * len(cells):
-                few.append(column)
-                notes.warn(f"{_stray(table, column.name)}; {strays} such cells{where} count as missing")
-    return _without_strays(table, few)
-
-
-def _stray(table: Table, name: str, language: str = "en") -> str:
-    """The first cell of a column that is neither missing nor a number, with its place."""
-    cells = table.columns[name]
-    row = next(row for row, cell in enumerate(cells) if not is_missing(cell) and number(cell) is None)
-    if language == "zh":
-        return f"{table.place(row, name, 'zh')}：{cells[row]!r} 不是数字"
-    return f"{table.place(row, name)}: {cells[row]!r} is not a number"
-
-
-def _without_strays(table: Table, columns: Sequence[Column]) -> Table:
-    """The same table; what is no number in a numeric column is missing."""
-    clean = dict(table.columns)
-    for column in columns:
-        if column.kind == "number":
-            clean[column.name] = [None if number(cell) is None else cell for cell in clean[column.name]]
-    return replace(table, columns=clean)
-
-
-def _forced(table: Table, target: str, **lists: str) -> dict[str, str]:
-    """The columns named in numeric, categorical and drop, each with that word."""
-    forced: dict[str, str] = {}
-    for kind, names in lists.items():
-        for name in filter(None, (name.strip() for name in names.split(","))):
-            if name not in table.columns:
-                raise InputError(
-                    f"{kind}: {table.source} has no column {name!r}{did_you_mean(name, table.columns)}",
-                    f"{kind}：{table.source} 没有 {name!r} 这一列{did_you_mean(name, table.columns, 'zh')}",
-                )
-            if name == target:
-                raise InputError(f"{kind}: {name!r} is the target", f"{kind}：{name!r} 是要预测的列")
-            if name in forced:
-                raise InputError(
-                    f"{name!r} is named in both {forced[name]} and {kind}",
-                    f"{name!r} 同时写在 {forced[name]} 与 {kind} 中",
-                )
-            forced[name] = kind
-    return forced
-
-
 def _row_keys(
     columns: Mapping[str, Sequence[Any]], names: Sequence[str], truth: Sequence[float] = ()
 ) -> list[tuple[Any, ...]]:
@@ -339,5 +154,28 @@ def _key(cell: Any) -> Any:
     return value if value is not None else None if is_missing(cell) else category(cell)
 
 
-def _dropped(report: Sequence[dict[str, Any]]) -> list[str]:
-    return [f"{entry['name']}: {entry['note']}" for entry in report if entry["kind"] == "dropped"]
+def _check_varied(truth: Sequence[float], source: str, target: str, which: str = "", zh: str = "") -> None:
+    if min(truth) == max(truth):
+        raise InputError(
+            f"{source}, column {target!r}: every {which}row holds {truth[0]:g}; there is nothing to learn",
+            f"{source}，列 {target!r}：{zh}每一行都是 {truth[0]:g}；没有可学的内容",
+        )
+
+
+def _check_enough(kept: int, rows: int, source: str, target: str) -> None:
+    if kept < 2:
+        left = zh = ""
+        if more := rows - kept:
+            left, zh = f"; {more} more are in the validation or test file too", f"；另有 {more} 行也在验证或测试文件中"
+        raise InputError(
+            f"{source}: rows with a number in {target!r} to train on: {kept}; at least 2 are needed{left}",
+            f"{source}：{target!r} 列为数字、可供训练的行有 {kept} 行；至少需要 2 行{zh}",
+        )
+
+
+def _no_column(report: Sequence[dict[str, Any]], source: str, target: str) -> InputError:
+    dropped = [f"{entry['name']}: {entry['note']}" for entry in report if entry["kind"] == "dropped"]
+    return InputError(
+        f"{source}: no usable column beside {target!r}: {'; '.join(dropped) or 'it is the only one'}",
+        f"{source}：除 {target!r} 外没有可用的列：{'；'.join(dropped) or '它是唯一的一列'}",
+    )
