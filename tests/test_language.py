@@ -143,8 +143,8 @@ def test_a_file_that_is_no_text_is_one_line(content: bytes, says: str, plain: Pa
     [
         ({"poem": POEMS}, {}, "no column 'text'; there are: poem (the parameter 'text' names it)"),
         ({"text": ["", None, " "]}, {}, "no row has a text in 'text'"),
-        ({"text": POEMS}, {"test": "0.5", "validation": "0.5"}, "leave no rows to train on"),
-        ("book.txt", {"test": "0.5", "validation": "0.5"}, "leave no text to train on"),
+        ({"text": POEMS}, {"test": "0.5", "validation": "0.5"}, "leave nothing to train on"),
+        ("book.txt", {"test": "0.5", "validation": "0.5"}, "leave nothing to train on"),
         ("book.tx", {}, "did you mean 'book.txt'?"),
     ],
 )

@@ -102,5 +102,5 @@ def test_what_is_neither_share_nor_file_is_told_with_the_nearest_file(tmp_path: 
 
 
 def test_shares_that_leave_nothing_to_train_on_are_told() -> None:
-    with pytest.raises(InputError, match=r"^validation 0\.5 and test 0\.5 leave no rows to train on$"):
-        split(range(9), [0] * 9, 0.5, 0.5, 0)
+    with pytest.raises(InputError, match=r"^validation 0\.5 and test 0\.5 leave nothing to train on$"):
+        shares_and_files("0.5", "0.5")

@@ -276,7 +276,7 @@ def test_what_cannot_be_learned_from_is_told_in_one_line(tmp_path: Path) -> None
     )
     assert fault({**columns, "price": [None] * 40}) == "the data, column 'price': no row holds a number"
     assert "every row holds 3" in fault({"a": [1, 2], "y": [3, None]})
-    assert fault(columns, validation="0.5", test="0.5") == "validation 0.5 and test 0.5 leave no rows to train on"
+    assert fault(columns, validation="0.5", test="0.5") == "validation 0.5 and test 0.5 leave nothing to train on"
 
 
 def test_a_test_file_that_does_not_fit_is_told_with_its_place(tmp_path: Path) -> None:

@@ -49,7 +49,13 @@ def shares_and_files(validation: str, test: str) -> tuple[dict[str, float], dict
     given = {"validation": validation, "test": test}
     shares = {name: share(value, name) for name, value in given.items()}
     files = {name: given[name] for name, part in shares.items() if part is None}
-    return {name: part or 0.0 for name, part in shares.items()}, files
+    parts = {name: part or 0.0 for name, part in shares.items()}
+    if sum(parts.values()) >= 1:
+        raise InputError(
+            f"validation {parts['validation']:g} and test {parts['test']:g} leave nothing to train on",
+            f"validation {parts['validation']:g}、test {parts['test']:g} 没有留下可供训练的数据",
+        )
+    return parts, files
 
 
 def not_elsewhere(
@@ -94,11 +100,6 @@ def split(groups: Sequence[Hashable], strata: Sequence[Hashable], validation: fl
 
     Every class is known to the model: a group of each stratum trains, and so do groups with rows of several.
     """
-    if validation + test >= 1:
-        raise InputError(
-            f"validation {validation:g} and test {test:g} leave no rows to train on",
-            f"validation {validation:g}、test {test:g} 没有留下训练用的行",
-        )
     members: dict[Hashable, list[int]] = {}
     for row, group in enumerate(groups):
         members.setdefault(group, []).append(row)
