@@ -91,24 +91,30 @@ def head(source: str, rows: int = 200) -> dict[str, list[Any]]:
     path = Path(source)
     if source.startswith("sample:") or path.suffix.lower() in PARQUET:
         return {name: cells[:rows] for name, cells in read(source).columns.items()}
-    names, lines, _ = _csv(_existing(path))
+    names, lines, _ = _csv(existing(path))
     first = [row for _, row in islice(lines, rows)]
     return {name: [row[place] for row in first if place < len(row)] for place, name in enumerate(names)}
 
 
 def read_text(path: Path) -> tuple[str, str]:
     """A plain text file, and the encoding it was found in; lines end with \\n, whatever ended them."""
-    _existing(path)
+    existing(path)
     encoding = encoding_of(lambda: _opened(path, unzip=_is_gzip(path)), path.name)
     text = "".join(_lines(path, encoding)).removeprefix("\ufeff")
     return text.replace("\r\n", "\n").replace("\r", "\n"), encoding
+
+
+def first_lines(path: Path, count: int) -> list[str]:
+    """The first lines of a plain text file, without what ends them."""
+    encoding = encoding_of(lambda: _opened(path, unzip=_is_gzip(path)), path.name)
+    return [line.removeprefix("\ufeff").rstrip("\r\n") for line in islice(_lines(path, encoding), count)]
 
 
 def fingerprint(source: Any) -> str:
     """SHA-256 of a file's bytes, or of the cells of what is no file; a folder raises InputError."""
     digest = hashlib.sha256()
     if isinstance(source, (str, Path)) and not str(source).startswith("sample:"):
-        with _opened(_existing(Path(source))) as file:
+        with _opened(existing(Path(source))) as file:
             while block := file.read(1 << 20):
                 digest.update(block)
     else:
@@ -139,7 +145,8 @@ def no_file(path: Path) -> InputError:
     return InputError(f"no file {path}{nearest_file(path)}", f"没有文件 {path}{nearest_file(path, 'zh')}")
 
 
-def _existing(path: Path) -> Path:
+def existing(path: Path) -> Path:
+    """The same path; a folder, or one where nothing is, raises InputError."""
     with may_read():
         if path.is_dir():
             raise InputError(f"{path} is a folder, not a file", f"{path} 是文件夹，不是文件")
@@ -163,7 +170,7 @@ def _opened(path: Path, *, unzip: bool = False) -> Iterator[IO[bytes]]:
 
 
 def _from_path(path: Path) -> Table:
-    _existing(path)
+    existing(path)
     if path.suffix.lower() not in PARQUET:
         return _from_csv(path)
     with needs("train"):

@@ -12,7 +12,6 @@ from typing import Any
 
 from kerasllm.data import files
 from kerasllm.data.card import Notes, some
-from kerasllm.encoders.pictures import PictureEncoder
 from kerasllm.errors import InputError, did_you_mean, may_read
 
 SUFFIXES = {
@@ -54,7 +53,7 @@ def find(source: Any, notes: Notes) -> Pictures:
     if isinstance(source, str) and source.startswith("sample:"):
         return _from_columns(files.read(source).columns, source, notes)
     if isinstance(source, (str, Path)):
-        return _from_folder(_folder(Path(source)), notes)
+        return _from_folder(existing_folder(Path(source)), notes)
     if isinstance(source, tuple) and len(source) == 2:
         return _from_columns({"picture": source[0], "label": source[1]}, "(X, y)", notes)
     if isinstance(source, Mapping) or hasattr(source, "columns"):
@@ -67,20 +66,12 @@ def find(source: Any, notes: Notes) -> Pictures:
     )
 
 
-def holds(source: str) -> bool:
-    """Whether it holds pictures: a folder, or a sample of some."""
-    if source.startswith("sample:"):
-        return PictureEncoder.COLUMN in files.read(source).columns
-    with may_read():
-        return Path(source).is_dir()
-
-
 def fingerprint(source: str) -> str:
     """SHA-256 over a folder's pictures: of each its path in the folder, and its bytes."""
     if source.startswith("sample:"):
         return files.fingerprint(source)
     digest = hashlib.sha256()
-    for path, place in walk(_folder(Path(source)), Notes()):
+    for path, place in walk(existing_folder(Path(source)), Notes()):
         try:
             content = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
@@ -122,7 +113,8 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in LITTER
 
 
-def _folder(path: Path) -> Path:
+def existing_folder(path: Path) -> Path:
+    """The same path; what is no folder raises InputError."""
     with may_read():
         is_folder, exists = path.is_dir(), path.exists()
     if is_folder:

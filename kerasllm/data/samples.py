@@ -7,7 +7,7 @@ import io
 import random
 from collections.abc import Callable
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image
 
@@ -16,14 +16,26 @@ from kerasllm.errors import InputError, did_you_mean, needs
 Columns = dict[str, list[Any]]
 
 
+class Sample(NamedTuple):
+    """A built-in sample, made when it is asked for."""
+
+    make: Callable[[], Columns]
+    holds: set[str]  # so that a form can offer those that a recipe learns from
+
+
 def sample(name: str) -> Columns:
     """The columns of a built-in sample."""
+    return named(name).make()
+
+
+def named(name: str) -> Sample:
+    """The sample of a name; an unknown one raises InputError with the nearest."""
     if name not in SAMPLES:
         raise InputError(
             f"no sample {name!r}{did_you_mean(name, SAMPLES)}",
             f"没有样例 {name!r}{did_you_mean(name, SAMPLES, 'zh')}",
         )
-    return SAMPLES[name]()
+    return SAMPLES[name]
 
 
 def line() -> Columns:
@@ -84,20 +96,11 @@ def digits() -> Columns:
     return {"picture": pictures, "label": [str(digit) for digit in bunch.target]}
 
 
-SAMPLES: dict[str, Callable[[], Columns]] = {
-    "line": line,
-    "houses": houses,
-    "diabetes": diabetes,
-    "messages": messages,
-    "manual": manual,
-    "digits": digits,
-}
-# What each is made of, so that a form can offer those that a recipe learns from.
-HOLDS: dict[str, set[str]] = {
-    "line": {"numbers"},
-    "houses": {"numbers"},
-    "diabetes": {"numbers"},
-    "messages": {"texts", "labels"},
-    "manual": {"texts"},
-    "digits": {"pictures", "labels"},
+SAMPLES = {
+    "line": Sample(line, {"numbers"}),
+    "houses": Sample(houses, {"numbers"}),
+    "diabetes": Sample(diabetes, {"numbers"}),
+    "messages": Sample(messages, {"texts", "labels"}),
+    "manual": Sample(manual, {"texts"}),
+    "digits": Sample(digits, {"pictures", "labels"}),
 }

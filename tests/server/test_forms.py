@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kerasllm_widgets.server.forms import Elsewhere, Filled, form_for, kind, reserve_training
+from kerasllm_widgets.server.forms import Elsewhere, Filled, form_for, reserve_training
 from tornado.web import HTTPError
 
 from kerasllm import recipes
+from kerasllm.data.look import kind
 from kerasllm.errors import InputError
 from kerasllm.recipe import Recipe
 from kerasllm.run import create, files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import pytest
 from kerasllm_widgets import form
 
 from kerasllm import recipes
-from kerasllm.data.samples import HOLDS, SAMPLES
+from kerasllm.errors import InputError
+from kerasllm.parameters import with_default
 from kerasllm.recipes.bert_classifier import BertClassifier
 from kerasllm.recipes.image_classifier import ImageClassifier
 from kerasllm.recipes.linear_regression import LinearRegression
@@ -97,8 +99,8 @@ def test_shares_that_leave_nothing_to_train_on_are_named_at_both() -> None:
     found = form.places(TextClassifier, {"validation": "0.6", "test": "0.6"}, None)
     assert list(found) == ["validation", "test"]
     assert found["test"] == {
-        "en": "validation 0.6 and test 0.6 leave no rows to train on",
-        "zh": "validation 0.6、test 0.6 没有留下训练用的行",
+        "en": "validation 0.6 and test 0.6 leave nothing to train on",
+        "zh": "validation 0.6、test 0.6 没有留下可供训练的数据",
     }
     assert form.places(TextClassifier, {"validation": "0.4", "test": "0.5"}, None) == {}
 
@@ -132,14 +134,40 @@ def test_data_of_another_kind_is_refused_while_it_is_typed(tmp_path: Path) -> No
 
 
 def test_what_is_suggested_is_what_the_recipe_learns_from(tmp_path: Path) -> None:
-    assert set(HOLDS) == set(SAMPLES)
-    (tmp_path / "table.csv").touch()
+    for name in ("table.csv", "more.CSV.gz", "verse.txt", "prose.md.gz", "notes.ipynb", ".hidden.csv"):
+        (tmp_path / name).touch()
     (tmp_path / "pets" / "cats").mkdir(parents=True)
     (tmp_path / "empty").mkdir()
     assert form.files_nearby(tmp_path, ImageClassifier) == ["sample:digits", "pets"]
-    assert form.files_nearby(tmp_path, TextClassifier) == ["sample:messages", "table.csv"]
+    assert form.files_nearby(tmp_path, TextClassifier) == ["sample:messages", "more.CSV.gz", "table.csv"]
+    assert form.files_nearby(tmp_path, LstmText)[2:] == ["more.CSV.gz", "prose.md.gz", "table.csv", "verse.txt"]
     assert form.samples(LstmText) == ["sample:messages", "sample:manual"]
     assert form.samples(LinearRegression) == ["sample:line", "sample:houses", "sample:diabetes"]
+
+
+def test_a_recipe_without_a_sample_of_its_own_is_offered_what_it_takes(tmp_path: Path) -> None:
+    class Albums(ImageClassifier):
+        data: str = with_default(ImageClassifier, "data", "")
+
+    (tmp_path / "table.csv").touch()
+    (tmp_path / "pets" / "cats").mkdir(parents=True)
+    assert form.files_nearby(tmp_path, Albums) == ["sample:digits", "pets"]
+    assert "is a file" in form.preview(Albums, str(tmp_path / "table.csv"))["error"]["en"]
+
+
+@pytest.mark.parametrize("name", ["poems.txt", "poems.log", "poems.txt.gz"])
+def test_a_file_is_shown_as_the_run_reads_it(name: str, tmp_path: Path) -> None:
+    poems = "night, and\nthe, many, lamps\nrain\n"
+    (tmp_path / name).write_bytes(gzip.compress(poems.encode()) if name.endswith(".gz") else poems.encode())
+    file = str(tmp_path / name)
+    shown = form.preview(LstmText, file)
+    assert (shown["error"], shown["columns"]) == ({}, [name])
+    assert shown["rows"] == [["night, and"], ["the, many, lamps"], ["rain"]]
+    assert "line 2: 3 cells where the header has 2" in form.preview(TextClassifier, file)["error"]["en"]
+    with pytest.raises(InputError, match="characters to train on"):
+        LstmText(data=file).read()
+    with pytest.raises(InputError, match="line 2: 3 cells where the header has 2"):
+        TextClassifier(data=file).read()
 
 
 def test_the_first_rows_are_shown_and_markup_stays_text(tmp_path: Path) -> None:
@@ -176,7 +204,7 @@ def test_a_folder_and_a_text_can_be_looked_at(tmp_path: Path) -> None:
     (tmp_path / "cats" / "1.png").touch()
     assert form.preview(ImageClassifier, str(tmp_path))["rows"] == [["cats", "1"]]
     (tmp_path / "verse.txt").write_text("one\ntwo\n")
-    assert form.preview(TextClassifier, str(tmp_path / "verse.txt"))["rows"] == [["one"], ["two"]]
+    assert form.preview(LstmText, str(tmp_path / "verse.txt"))["rows"] == [["one"], ["two"]]
 
 
 def test_a_form_imports_no_keras_and_no_widgets() -> None:

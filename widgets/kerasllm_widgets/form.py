@@ -15,16 +15,18 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from kerasllm.data.files import Table, no_file, read
-from kerasllm.data.samples import HOLDS, SAMPLES, sample
+from kerasllm.data import files, picture_folder
+from kerasllm.data.card import Notes, render
+from kerasllm.data.look import kind
+from kerasllm.data.samples import SAMPLES
+from kerasllm.data.splits import share, shares_and_files
 from kerasllm.errors import InputError, did_you_mean
 from kerasllm.parameters import GROUPS, bounds, drawing, reason, unit
 from kerasllm.recipe import Recipe
 
 Said = dict[str, str]  # {"en": …, "zh": …}
 ROWS = 20  # of a file that are shown
-TEXTS = (".txt", ".md")
-SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq", ".gz")
+SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".txt", ".md")  # of files that are suggested, .gz after it or not
 LONGEST = 200  # characters of a cell that are shown
 
 
@@ -86,116 +88,87 @@ def told(error: InputError) -> Said:
 
 def places(recipe: type[Recipe], values: Mapping[str, Any], columns: list[str] | None) -> dict[str, Said]:
     """What is wrong with files, shares, presets and, once the file was read, with columns that it lacks."""
-    found = _leave_nothing(*(str(values.get(name, "")) for name in ("validation", "test")))
+    found: dict[str, Said] = {}
     for name, field in recipe.model_fields.items():
-        value, kind = str(values.get(name, "")).strip(), drawing(field)["kind"]
-        if kind == "file" and name != "data" and value:
-            found |= _file(recipe, name, value)
-        if kind == "preset" and "://" not in value and "/" in value and not Path(value).is_dir():
-            found[name] = {
-                "en": f"{value!r} is no folder; for one of huggingface.co write hf://{value}",
-                "zh": f"{value!r} 不是文件夹；huggingface.co 上的模型请写作 hf://{value}",
-            }
-        if columns is None or not value or kind not in ("column", "columns"):
+        value, meant = str(values.get(name, "")).strip(), drawing(field)["kind"]
+        try:
+            if meant == "file" and name != "data" and value and share(value, name) is None:
+                _check_kind(recipe, value)
+            if meant == "preset":
+                _check_preset(value)
+        except InputError as error:
+            found[name] = {"en": str(error).removeprefix(f"{name}: "), "zh": error.zh.removeprefix(f"{name}：")}
+        if columns is None or not value or meant not in ("column", "columns"):
             continue
-        for column in [value] if kind == "column" else map(str.strip, value.split(",")):
+        for column in [value] if meant == "column" else map(str.strip, value.split(",")):
             if column and column not in columns:
                 found[name] = {
                     "en": f"the file has no column {column!r}{did_you_mean(column, columns)}",
                     "zh": f"文件没有 {column!r} 这一列{did_you_mean(column, columns, 'zh')}",
                 }
+    splits = {name: str(values.get(name, "")).strip() for name in ("validation", "test")}
+    if not splits.keys() & found.keys():  # each would do: is anything left beside both?
+        try:
+            shares_and_files(**splits)
+        except InputError as error:
+            found |= dict.fromkeys(splits, told(error))
     return found
 
 
-def _leave_nothing(validation: str, test: str) -> dict[str, Said]:
-    """What is wrong with two shares that are all of the rows, each of which would do."""
-    try:
-        parts = {"validation": float(validation or 0), "test": float(test or 0)}
-    except ValueError:  # a file
-        return {}
-    if not all(0 <= part < 1 for part in parts.values()) or sum(parts.values()) < 1:
-        return {}
-    words = f"validation {parts['validation']:g}", f"test {parts['test']:g}"
-    told = {
-        "en": f"{words[0]} and {words[1]} leave no rows to train on",
-        "zh": f"{'、'.join(words)} 没有留下训练用的行",
-    }
-    return dict.fromkeys(parts, told)
-
-
-def _file(recipe: type[Recipe], name: str, value: str) -> dict[str, Said]:
-    from kerasllm.data.splits import share
-
-    try:
-        if share(value, name) is None:
-            _check_kind(recipe, value)
-    except InputError as error:
-        return {name: {"en": str(error).removeprefix(f"{name}: "), "zh": error.zh.removeprefix(f"{name}：")}}
-    return {}
-
-
-def _holds(recipe: type[Recipe]) -> set[str]:
-    """What the recipe learns from, as its own sample tells; nothing is known of one that has none."""
-    return HOLDS.get(str(recipe.model_fields["data"].default).removeprefix("sample:"), set())
+def reads_as(recipe: type[Recipe], source: str) -> str:
+    """What the recipe takes a source for: the kind that it is; of another kind than it takes, its first one."""
+    found = kind(source)
+    return found if found in recipe.takes else recipe.takes[0]
 
 
 def _check_kind(recipe: type[Recipe], source: str) -> None:
-    """Raise InputError for a sample that there is not, for a file where a folder belongs, and the other way round."""
-    name, path, holds = source.removeprefix("sample:"), Path(source), _holds(recipe)
+    """Raise InputError where there is no such file, folder or sample, or the recipe learns nothing from such a one."""
     if source.startswith("sample:"):
-        if name not in SAMPLES:
-            sample(name)
-        if holds and ("pictures" in holds) != ("pictures" in HOLDS[name]):
+        if kind(source) not in recipe.takes:
             known = ", ".join(samples(recipe))
             raise InputError(
                 f"{source} is nothing that {recipe.name()} learns from; there are: {known}",
                 f"{recipe.name()} 不能从 {source} 学习；有：{known}",
             )
-    elif "pictures" in holds and path.is_file():
+    elif reads_as(recipe, source) == "folder":
+        picture_folder.existing_folder(Path(source))
+    else:
+        files.existing(Path(source))
+
+
+def _check_preset(value: str) -> None:
+    """Raise InputError for a path where no folder is."""
+    if "://" not in value and "/" in value and not Path(value).is_dir():
         raise InputError(
-            f"{path} is a file; pictures are given as a folder that holds a folder per class",
-            f"{path} 是文件；图片要以文件夹给出，其中每个类别一个文件夹",
+            f"{value!r} is no folder; for one of huggingface.co write hf://{value}",
+            f"{value!r} 不是文件夹；huggingface.co 上的模型请写作 hf://{value}",
         )
-    elif holds and "pictures" not in holds and path.is_dir():
-        raise InputError(f"{path} is a folder, not a file", f"{path} 是文件夹，不是文件")
 
 
 def place(recipe: Recipe, error: InputError) -> str:
     """The parameter whose file an error is about."""
-    files = {name: Path(file.removeprefix("sample:")).name for name, file in recipe.files().items()}
-    return next((name for name, file in files.items() if name != "data" and file in str(error)), "data")
+    names = {name: Path(file.removeprefix("sample:")).name for name, file in recipe.files().items()}
+    return next((name for name, file in names.items() if name != "data" and file in str(error)), "data")
 
 
 def preview(recipe: type[Recipe], source: str) -> dict[str, Any]:
-    """The columns and first rows of a table, the first lines of a text, or what a folder holds; `error` where none is.
-
-    A recipe without columns to choose reads its files in its own way: of those only the kind is looked at.
-    """
+    """A table's columns and first rows, a text's first lines, or what a folder holds; `error`: why none is shown."""
     nothing = {"source": source, "columns": [], "rows": [], "count": 0, "error": {}}
-    tabular = any(drawing(field)["kind"].startswith("column") for field in recipe.model_fields.values())
     path = Path(source)
     try:
         _check_kind(recipe, source)
-        if source.startswith("sample:") and not tabular:
-            return nothing
-        if "pictures" in _holds(recipe):
-            from kerasllm.data.card import Notes
-            from kerasllm.data.picture_folder import find
-
-            find(source, Notes())
-        if tabular and not path.is_dir() and path.suffix.lower() not in TEXTS:
-            table = read(source)
+        shape = reads_as(recipe, source)
+        if shape == "table":
+            table = files.read(source)
             return nothing | {"columns": list(table.columns), "rows": _head(table), "count": len(table), "table": True}
-        if path.is_dir():
+        if shape == "text":
+            rows = [[line[:LONGEST]] for line in files.first_lines(path, ROWS)]
+            return nothing | {"columns": [path.name], "rows": rows, "count": len(rows)}
+        if not source.startswith("sample:"):
+            picture_folder.find(source, Notes())
             found = sorted(path.iterdir())
             kinds = [[one.name, str(sum(1 for _ in one.iterdir())) if one.is_dir() else ""] for one in found[:ROWS]]
             return nothing | {"columns": [path.name, "files"], "rows": kinds, "count": len(found)}
-        if not path.exists():
-            raise no_file(path)
-        if path.suffix.lower() in TEXTS:
-            with path.open(encoding="utf-8", errors="replace") as lines:
-                rows = [[line.rstrip("\n")[:LONGEST]] for line in islice(lines, ROWS)]
-            return nothing | {"columns": [path.name], "rows": rows, "count": len(rows)}
     except InputError as error:
         return nothing | {"error": told(error)}
     except OSError as error:
@@ -216,26 +189,30 @@ def stamp(source: str) -> Any:
 
 def card(recipe: Recipe) -> str:
     """The data card as lines of text: what reading the file for this recipe finds."""
-    from kerasllm.data.card import render
-
     return render(recipe.read().card)
 
 
-def _head(table: Table) -> list[list[str]]:
+def _head(table: files.Table) -> list[list[str]]:
     rows = islice(zip(*table.columns.values(), strict=True), ROWS)
     return [["" if cell is None else str(cell)[:LONGEST] for cell in row] for row in rows]
 
 
 def samples(recipe: type[Recipe]) -> list[str]:
-    """The samples that hold what the recipe learns from."""
-    return [f"sample:{name}" for name in SAMPLES if HOLDS[name] >= _holds(recipe)]
+    """The samples that hold what the recipe learns from, as far as its own sample tells."""
+    own = str(recipe.model_fields["data"].default).removeprefix("sample:")
+    holds = SAMPLES[own].holds if own in SAMPLES else set()
+    found = {f"sample:{name}": sample for name, sample in SAMPLES.items()}
+    return [name for name, sample in found.items() if sample.holds >= holds and kind(name) in recipe.takes]
 
 
 def files_nearby(folder: Path, recipe: type[Recipe]) -> list[str]:
-    """What a person may mean by the recipe's data: samples, and the folder's tables, or its folders of folders."""
+    """What a person may mean by the recipe's data: samples, and the folder's tables, texts or folders of folders."""
     entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    if "pictures" in _holds(recipe):
-        found = [path.name for path in entries if path.is_dir() and next(os.walk(path), ("", [], []))[1]]
-    else:
-        found = [path.name for path in entries if path.suffix.lower() in SUFFIXES and path.is_file()]
+    found = [path.name for path in entries if _may_be_meant(path) and kind(path) in recipe.takes]
     return samples(recipe) + found[:100]
+
+
+def _may_be_meant(path: Path) -> bool:
+    if path.is_dir():
+        return bool(next(os.walk(path), ("", [], []))[1])
+    return path.is_file() and path.name.lower().removesuffix(".gz").endswith(SUFFIXES)

@@ -12,12 +12,11 @@ from typing import Any
 from tornado.web import HTTPError
 
 from kerasllm.data.files import head
-from kerasllm.data.language import is_plain
 from kerasllm.errors import InputError
 from kerasllm.parameters import drawing, schema
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create
-from kerasllm_widgets.form import places
+from kerasllm_widgets.form import places, reads_as
 from kerasllm_widgets.server import paths
 
 PRESET = re.compile(r"([a-z]+://)?\w[\w.@-]*(/\w[\w.@-]*)*")  # a name, or hf://user/model
@@ -41,17 +40,12 @@ class Filled:
     name: str = ""
 
 
-def kind(path: Path) -> str:
-    """What a recipe that takes the path as its data must take: a table, a text or a folder."""
-    return "folder" if path.is_dir() else "text" if is_plain(path) else "table"
-
-
 def form_for(recipe: type[Recipe], path: Path, language: str) -> dict[str, Any]:
     """A recipe's form for one file or folder: its columns to choose from, the likely ones chosen in `values`."""
     drawn, values = schema(recipe, language), {"data": path.name}
     drawn["properties"]["data"]["readOnly"] = True  # of another file the columns are others
     columns = [name for name, field in recipe.model_fields.items() if drawing(field)["kind"] == "column"]
-    cells = head(str(path)) if columns and kind(path) == "table" else {}
+    cells = head(str(path)) if columns and reads_as(recipe, str(path)) == "table" else {}
     free = dict(cells)
     for name in columns if cells else ():
         wanted = recipe.model_fields[name].get_default()
@@ -100,7 +94,7 @@ def _check_columns(recipe: type[Recipe], values: dict[str, Any]) -> None:
     """Refuse columns that the file lacks, before a child has to."""
     data = values["data"]
     is_read = any(drawing(field)["kind"].startswith("column") for field in recipe.model_fields.values())
-    if not data or not is_read or ("text" in recipe.takes and is_plain(data)):
+    if not data or not is_read or reads_as(recipe, data) != "table":
         return
     for name, said in places(recipe, values, list(head(data))).items():
         raise InputError(f"{name}: {said['en']}", f"{name}：{said['zh']}")

@@ -17,6 +17,7 @@ from send2trash import send2trash
 from tornado.web import HTTPError, authenticated
 
 from kerasllm import __version__, recipes
+from kerasllm.data.look import kind
 from kerasllm.errors import InputError
 from kerasllm.evaluate import flat
 from kerasllm.parameters import schema
@@ -116,11 +117,12 @@ class Recipes(Route):
 
     @authenticated
     @authorized
+    @_told
     async def get(self) -> None:
         """Name and summary of each that takes such data."""
         found = [recipes.find(name) for name in recipes.names()]
         if self.data:
-            found = [recipe for recipe in found if forms.kind(self.data) in recipe.takes]
+            found = [recipe for recipe in found if kind(self.data) in recipe.takes]
         shown = [{"name": one.name(), "summary": one.summary(self.language)} for one in found]
         self.finish({"recipes": shown, "version": __version__})
 
