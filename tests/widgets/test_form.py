@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kerasllm_widgets import form
@@ -110,6 +112,29 @@ def test_a_preset_that_is_neither_a_folder_nor_a_name_is_named(tmp_path: Path) -
     assert found["en"] == "'no/such' is no folder; for one of huggingface.co write hf://no/such"
     for well in ("", "hf://no/such", "bert_tiny_en_uncased", str(tmp_path)):
         assert form.places(BertClassifier, {"preset": well}, None) == {}
+
+
+@pytest.mark.parametrize("parameter", ["preset", "data", "test"])
+def test_what_lies_in_a_closed_folder_is_named_and_not_raised(
+    parameter: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    closed = tmp_path / "closed" / "folder"
+    look = Path.stat
+
+    def refuse(path: Path, **more: Any) -> Any:
+        if path.is_relative_to(closed.parent):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return look(path, **more)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    if parameter == "data":
+        said = form.preview(BertClassifier, str(closed))["error"]
+    else:
+        said = form.places(BertClassifier, {parameter: str(closed)}, None)[parameter]
+    assert said == {
+        "en": f"{closed} may not be read: Permission denied",
+        "zh": f"无法读取 {closed}：Permission denied",
+    }
 
 
 def test_data_of_another_kind_is_refused_while_it_is_typed(tmp_path: Path) -> None:

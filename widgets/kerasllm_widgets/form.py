@@ -20,7 +20,7 @@ from kerasllm.data.card import Notes, render
 from kerasllm.data.look import kind
 from kerasllm.data.samples import SAMPLES
 from kerasllm.data.splits import share, shares_and_files
-from kerasllm.errors import InputError, did_you_mean
+from kerasllm.errors import InputError, did_you_mean, may_read
 from kerasllm.parameters import GROUPS, bounds, drawing, reason, unit
 from kerasllm.recipe import Recipe
 
@@ -138,7 +138,9 @@ def _check_kind(recipe: type[Recipe], source: str) -> None:
 
 def _check_preset(value: str) -> None:
     """Raise InputError for a path where no folder is."""
-    if "://" not in value and "/" in value and not Path(value).is_dir():
+    with may_read():
+        is_no_folder = "://" not in value and "/" in value and not Path(value).is_dir()
+    if is_no_folder:
         raise InputError(
             f"{value!r} is no folder; for one of huggingface.co write hf://{value}",
             f"{value!r} 不是文件夹；huggingface.co 上的模型请写作 hf://{value}",
