@@ -138,7 +138,8 @@ def test_who_waits_for_a_process_that_ends_is_told(workers: list[subprocess.Pope
     workers[0].kill()
     wait(lambda: playground.answer["id"] == 2, 20)
     problem = playground.answer["problem"]
-    assert all(str(playground.run.path / "log.txt") in words for words in problem.values())
+    assert problem["en"] == "the model's process was killed (signal 9), perhaps for want of memory; ask again"
+    assert problem["zh"] == "模型的进程被终止（信号 9），可能是内存不足；请再试一次"
     playground.close()
 
 

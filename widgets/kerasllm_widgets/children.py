@@ -127,7 +127,7 @@ class Answering:
     def __init__(self, run: Run):
         self.worker = take() or Worker()
         self.worker.give(do="answer", run=str(run.path))
-        self._lost = lost(run)
+        self._run = run
         self.askers: set[Hear] = set()
         self._waiting: dict[int, tuple[Hear, Any]] = {}  # by our number of the question: who asked it, by which id
         self._count = 0
@@ -152,9 +152,10 @@ class Answering:
             if "piece" not in said:
                 del self._waiting[said["id"]]
         self.worker.bury()
+        problem = lost(self._run, self.worker.process.wait())
         for hear, id_ in self._waiting.values():
             if hear in self.askers:
-                hear({"id": id_, "problem": self._lost})
+                hear({"id": id_, "problem": problem})
 
 
 def ask(run: Run, question: dict[str, Any], hear: Hear) -> None:
@@ -225,8 +226,13 @@ def last_words(run: Run, status: dict[str, Any]) -> str:
     return words if heartbeat == status.get("heartbeat") else ""
 
 
-def lost(run: Run) -> dict[str, str]:
-    """That the process of a run's model ended, and where it said why."""
+def lost(run: Run, code: int) -> dict[str, str]:
+    """That the process of a run's model ended, and why: killed (a negative exit code), or as its log tells."""
+    if code < 0:  # no log tells of it
+        return {
+            "en": f"the model's process was killed (signal {-code}), perhaps for want of memory; ask again",
+            "zh": f"模型的进程被终止（信号 {-code}），可能是内存不足；请再试一次",
+        }
     return {
         "en": f"the model's process ended, see {run.path / LOG}; ask again",
         "zh": f"模型的进程已结束，见 {run.path / LOG}；请再试一次",

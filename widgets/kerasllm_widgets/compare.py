@@ -77,7 +77,7 @@ class Compare(anywidget.AnyWidget):
         assert worker.process.stdout
         line = worker.process.stdout.readline()
         worker.dismiss()
-        self.flips = json.loads(line) if line else {"problem": children.lost(self._runs[0])}
+        self.flips = json.loads(line) if line else {"problem": children.lost(self._runs[0], worker.process.wait())}
 
     def _kept(self) -> str:
         names = "".join(f'<th scope="col">{escape(run.name)}</th>' for run in self._runs)
