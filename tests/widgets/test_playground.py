@@ -156,6 +156,18 @@ def test_a_process_that_crashes_leaves_its_traceback_in_the_runs_log(call: str) 
     assert children.log(run).endswith("SystemError: out of luck\n")
 
 
+def test_an_asker_that_is_gone_is_no_crash() -> None:
+    run = create(LinearRegression())
+    code = (
+        "import sys, types; from kerasllm_widgets import worker\n"
+        "def answer(asked): raise BrokenPipeError(32, 'Broken pipe')\n"
+        "sys.modules['kerasllm_widgets.answers'] = types.SimpleNamespace(serve=answer)\n"
+        f"worker.answer({str(run.path)!r})"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert children.log(run) == ""
+
+
 @pytest.mark.slow
 def test_a_question_that_a_newer_one_replaced_is_told_of_as_such() -> None:
     code = (

@@ -93,6 +93,8 @@ def _kept(run: str) -> Iterator[None]:
     """Keep the traceback of what goes wrong in the run's log: nobody hears the stderr of these processes."""
     try:
         yield
+    except BrokenPipeError:  # who asked is gone
+        pass
     except Exception:
         with suppress(OSError), (Path(run) / LOG).open("a", encoding="utf-8") as log:  # of a run that one may only read
             traceback.print_exc(file=log)
