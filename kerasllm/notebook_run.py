@@ -24,7 +24,7 @@ from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create, files
 from kerasllm.run.folder import ENDED
 from kerasllm.run.process import myself
-from kerasllm.run.writer import trained_already
+from kerasllm.run.writer import fail, tell, trained_already
 
 USERS = ("InputError", "DivergedError", "OSError", "PermissionError")  # a cell's errors; the last: a full disk
 
@@ -133,7 +133,7 @@ def execute(run: Run, kernels: Kernels | None = None) -> Run:
     finally:
         cells.update()
         if run.status["state"] == "queued":
-            _fail(run, "the notebook ended before the training began", "notebook 在训练开始之前就结束了")
+            fail(run, "the notebook ended before the training began", "notebook 在训练开始之前就结束了")
     return run
 
 
@@ -162,7 +162,7 @@ class _Cells:
         """Tell the cell that begins; the trainer does while it trains."""
         status = self._run.status
         if status["state"] != "running" and status.get("phase", "") != phase:
-            files.replace_json(self._run.path / "status.json", {**status, "phase": phase})
+            tell(self._run, phase=phase)
 
     def stop_asked(self) -> bool:
         """No: the trainer heeds a stop, and the cells after it show what there is."""
@@ -173,14 +173,9 @@ def _tell(run: Run, message: str) -> None:
     """Tell of a cell that failed: a trained run keeps its state, and one that failed its own reason."""
     state = run.status["state"]
     if state in ("completed", "stopped"):
-        files.replace_json(run.path / "status.json", {**run.status, "message": message, "message_zh": ""})
+        tell(run, message=message, message_zh="")
     elif state != "failed":
-        _fail(run, message)
-
-
-def _fail(run: Run, message: str, zh: str = "") -> None:
-    told = {"state": "failed", "message": message, "message_zh": zh}
-    files.replace_json(run.path / "status.json", {**run.status, **told})
+        fail(run, message)
 
 
 @contextmanager

@@ -130,6 +130,16 @@ class Writer:
             files.replace_json(self.run.path / "status.json", {**self._status, "heartbeat": time.time()})
 
 
+def tell(run: Run, **changed: Any) -> None:
+    """Change the status in the place of a process that does not write it, or cannot any more."""
+    files.replace_json(run.path / "status.json", {**run.status, **changed})
+
+
+def fail(run: Run, message: str, zh: str = "") -> None:
+    """Tell in such a place why the run has failed, in Chinese too where that is known."""
+    tell(run, state="failed", message=message, message_zh=zh)
+
+
 def trained_already(run: Run) -> InputError:
     """The error of a run that another process works on."""
     pid = run.status.get("pid", "another process")
