@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kerasllm_widgets.log import LOG
 from kerasllm_widgets.server.curves import Curves
-from kerasllm_widgets.server.queue import LOG, Queue
+from kerasllm_widgets.server.queue import Queue
 from kerasllm_widgets.server.routes import Context
 from kerasllm_widgets.server.rows import Rows
 

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import pytest
-from kerasllm_widgets import Panel, children
+from kerasllm_widgets import Panel, children, log
 from kerasllm_widgets.playground import Playground
 
 from kerasllm.language import Writing
@@ -153,7 +153,7 @@ def test_a_process_that_crashes_leaves_its_traceback_in_the_runs_log(call: str) 
         f"worker.{call.format(run=str(run.path))}"
     )
     assert subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL).returncode
-    assert children.log(run).endswith("SystemError: out of luck\n")
+    assert log.tail(run).endswith("SystemError: out of luck\n")
 
 
 def test_an_asker_that_is_gone_is_no_crash() -> None:
@@ -165,7 +165,7 @@ def test_an_asker_that_is_gone_is_no_crash() -> None:
         f"worker.answer({str(run.path)!r})"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert children.log(run) == ""
+    assert log.tail(run) == ""
 
 
 @pytest.mark.slow

@@ -88,7 +88,26 @@ def test_a_trainer_that_dies_before_it_can_tell_is_told_by_its_starter(
     children.train(run)
     wait(lambda: view.look["state"] == "failed", 10)
     assert f"code {code}" in view.look["message"]
+    assert f"代码 {code} " in view.look["message_zh"]
     view.close()
+
+
+def test_a_resume_that_is_refused_is_told_in_both_languages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "python").write_text("#!/bin/sh\nexit 3\n")
+    (tmp_path / "python").chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    run = create(LinearRegression())
+    files.replace_json(run.path / "status.json", {"state": "stopped", "heartbeat": 1.0})
+    view = RunView(run)
+    children.train(run)
+    wait(lambda: "problem" in view.look, 10)
+    assert view.look["problem"] == {"en": "its process ended with code 3", "zh": "进程以代码 3 结束"}
+    view.close()
+    page = f"""{SHOW}
+    show({{ ...{LOOK}, state: "stopped", problem: {{ en: "no rows", zh: "没有行" }} }});
+    console.log(page.all((one) => one.attributes.role === "alert")[0].textContent);
+    """
+    assert [run_view("run.js", page, language) for language in ("en", "zh")] == [["no rows"], ["没有行"]]
 
 
 def test_a_notebooks_run_no_longer_starts_once_its_kernel_writes() -> None:

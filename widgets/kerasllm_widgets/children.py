@@ -17,8 +17,10 @@ from contextlib import suppress
 from typing import IO, Any
 
 from kerasllm.forks import Fork, Origin
-from kerasllm.run import Run, files
-from kerasllm_widgets.worker import IDLE, LOG
+from kerasllm.run import Run
+from kerasllm.run.writer import fail
+from kerasllm_widgets.log import LOG, last_words
+from kerasllm_widgets.worker import IDLE
 
 Hear = Callable[[dict[str, Any]], None]
 Process = subprocess.Popen[str] | Fork
@@ -29,7 +31,7 @@ _parked: Worker | None = None
 _trainers: dict[str, tuple[Process, Any]] = {}  # of each run, and the heartbeat before it began
 _answering: dict[str, Answering] = {}  # of each run who answers for it
 _hushed: queue.SimpleQueue[tuple[str, Hear]] = queue.SimpleQueue()  # which run's views ask no more
-_refused: dict[str, tuple[Any, str]] = {}  # of each run the heartbeat at the time, and why its trainer gave up
+_refused: dict[str, tuple[Any, dict[str, str]]] = {}  # of each run the heartbeat then, and why its trainer gave up
 
 
 class Worker:
@@ -220,10 +222,10 @@ def stop(run: Run) -> None:
         run.stop()
 
 
-def last_words(run: Run, status: dict[str, Any]) -> str:
+def refusal(run: Run, status: dict[str, Any]) -> dict[str, str]:
     """Why the last trainer started here wrote nothing to the run's folder: a resume that was refused, say."""
-    heartbeat, words = _refused.get(str(run.path), (None, ""))
-    return words if heartbeat == status.get("heartbeat") else ""
+    heartbeat, words = _refused.get(str(run.path), (None, {}))
+    return words if heartbeat == status.get("heartbeat") else {}
 
 
 def lost(run: Run, code: int) -> dict[str, str]:
@@ -239,12 +241,6 @@ def lost(run: Run, code: int) -> dict[str, str]:
     }
 
 
-def log(run: Run, most: int = 20_000) -> str:
-    """The end of what the run's processes said: the traceback, where one failed."""
-    path = run.path / LOG
-    return path.read_bytes()[-most:].decode("utf-8", "replace") if path.exists() else ""
-
-
 def _await(run: Run, process: Process, before: Any) -> None:
     """Wait for a trainer's end, and tell of one that ended before it could itself."""
     code = process.wait()
@@ -254,12 +250,11 @@ def _await(run: Run, process: Process, before: Any) -> None:
     told = status.get("heartbeat") != before or code == 0
     if told or (code < 0 and not is_queued):  # a resumed one was told to end
         return
-    said = log(run).strip().splitlines()
-    words = said[-1].removeprefix("kerasllm: ") if said else f"its process ended with code {code}"
+    en, zh = last_words(run, f"its process ended with code {code}", f"进程以代码 {code} 结束")
     if is_queued:
-        files.replace_json(run.path / "status.json", {**status, "state": "failed", "message": words})
+        fail(run, en, zh)
     else:
-        _refused[str(run.path)] = status.get("heartbeat"), words
+        _refused[str(run.path)] = status.get("heartbeat"), {"en": en, "zh": zh}
 
 
 def _bury(process: Process) -> None:

@@ -19,7 +19,7 @@ from kerasllm.evaluate import flat
 from kerasllm.run import Run, open_run
 from kerasllm.run.folder import ENDED
 from kerasllm.run.watch import Tail
-from kerasllm_widgets import children
+from kerasllm_widgets import children, log
 from kerasllm_widgets.bundle import module, styles
 from kerasllm_widgets.curve import Curve
 from kerasllm_widgets.still import Still, html
@@ -167,7 +167,7 @@ class RunView(anywidget.AnyWidget):
 
     def _log(self) -> None:
         assert self.run
-        self.log = children.log(self.run)
+        self.log = log.tail(self.run)
 
 
 def _look(run: Run) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def _look(run: Run) -> dict[str, Any]:
     if children.is_starting(run, status):
         stopping = (run.path / "stop").exists() and status["state"] == "queued"
         return {**look, "state": "stopping" if stopping else "starting"}
-    if words := children.last_words(run, status):
+    if words := children.refusal(run, status):
         look["problem"] = words
     if state in ("running", "stopping") and "started" in status:
         look["session"] = status["started"]

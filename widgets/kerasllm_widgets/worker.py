@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from kerasllm_widgets.log import LOG
+
 IDLE = 900  # seconds; an imported Keras holds half a gigabyte
 LONGEST = 180.0  # seconds that a try may take to stop
 
@@ -102,7 +104,6 @@ def _kept(run: str) -> Iterator[None]:
 
 
 JOBS: dict[str, Callable[..., None]] = {"train": train, "try": attempt, "answer": answer, "flips": flips}
-LOG = "log.txt"  # in the run folder: what processes started by a view say, tracebacks too
 
 if __name__ == "__main__":
     main()

@@ -21,10 +21,11 @@ import psutil
 from kerasllm.errors import InputError
 from kerasllm.run import Run, files
 from kerasllm.run.process import is_alive, myself
+from kerasllm.run.writer import fail, tell
+from kerasllm_widgets.log import LOG, last_words
 
-LOG = "log.txt"  # in the run's folder: what the child printed
 RESTING = ("queued", "stopped", "failed", "gone")  # as the folder tells of a run that waits
-TAIL = 4096  # bytes of the log that are looked at for the last words of a child
+ENDED_EARLY = "its process ended before the training began", "进程在训练开始之前就结束了"
 
 
 class Queue:
@@ -118,7 +119,7 @@ class Queue:
             reason = f"its process cannot be started: {error.strerror}", f"进程无法启动：{error.strerror}"
         with suppress(InputError, OSError):
             if run.state in RESTING:  # not where another process trains it, or has
-                _fail(run, *reason)
+                fail(run, *reason)
         return None
 
     def _start(self, run: Run) -> dict[str, Any]:
@@ -164,7 +165,7 @@ class Queue:
                 if run.state in ("queued", "gone"):  # not where another process trains it
                     _tell(run, state="stopped", message="")
             elif (run.path / "run.json").exists() and self._starts(one):
-                _fail(run, *_last_words(run.path / LOG))
+                fail(run, *last_words(run, *ENDED_EARLY))
 
     def _read(self) -> dict[str, Any]:
         return files.read_json(self._file) or {"waiting": [], "started": []}
@@ -200,22 +201,4 @@ def _end(child: dict[str, Any]) -> None:
 def _tell(run: Run, **changed: Any) -> None:
     """Write into a run's status in the place of a child that cannot, where anybody can."""
     with suppress(InputError, OSError):
-        files.replace_json(run.path / "status.json", {**run.status, **changed})
-
-
-def _fail(run: Run, message: str, zh: str) -> None:
-    _tell(run, state="failed", message=message, message_zh=zh)
-
-
-def _last_words(log: Path) -> tuple[str, str]:
-    """What a child said last, which is in one language; where it said nothing, that it has ended, in both."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - TAIL))
-            lines = file.read().decode(errors="replace").split("\n")
-    except FileNotFoundError:
-        lines = []
-    spoken = [line.strip() for line in lines if line.strip()]
-    if spoken:
-        return spoken[-1].removeprefix("kerasllm: "), ""
-    return "its process ended before the training began", "进程在训练开始之前就结束了"
+        tell(run, **changed)

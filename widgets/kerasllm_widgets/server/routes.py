@@ -22,10 +22,11 @@ from kerasllm.errors import InputError
 from kerasllm.evaluate import flat
 from kerasllm.parameters import schema
 from kerasllm.run import Run, files
+from kerasllm_widgets.log import LOG
 from kerasllm_widgets.server import forms, paths
 from kerasllm_widgets.server.curves import Curves
 from kerasllm_widgets.server.notebooks import form, panel_notebook, reserve_notebook
-from kerasllm_widgets.server.queue import LOG, Queue
+from kerasllm_widgets.server.queue import Queue
 from kerasllm_widgets.server.rows import LIVING, ODD, Rows, readable, seen, waiting
 
 

@@ -64,7 +64,7 @@ function render({ model, el }) {
     device.textContent = [look.device && `${say("device")} ${look.device}`, look.note].filter(Boolean).join(" · ");
     device.hidden = !device.textContent;
     const failed = look.state === "failed";
-    problem.textContent = model.get("problem") || look.problem || (failed && said({ en: look.message, zh: look.message_zh })) || "";
+    problem.textContent = model.get("problem") || said(look.problem) || (failed && said({ en: look.message, zh: look.message_zh })) || "";
     problem.hidden = !problem.textContent;
     log.hidden = !failed && !look.problem;
     if (log.hidden) log.open = false; // unfolded for the next failure, it asks anew
