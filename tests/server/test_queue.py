@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import os
 import sys
+import threading
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from kerasllm_widgets.log import LOG
 from kerasllm_widgets.server.curves import Curves
 from kerasllm_widgets.server.queue import Queue
-from kerasllm_widgets.server.routes import Context
+from kerasllm_widgets.server.routes import Context, One
 from kerasllm_widgets.server.rows import Rows
 
 from kerasllm.errors import InputError
@@ -107,6 +112,22 @@ def test_a_run_that_waits_is_queued_on_every_surface_after_the_server_was_starte
     assert first.state == "gone"
     Queue(runs, 0).tick()
     assert (first.state, resumed.state, gone.state) == ("queued", "stopped", "gone")
+
+
+def test_whether_a_run_waits_is_asked_where_the_queue_moves_on(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any other thread may look while its child is being started, and it is in neither of the queue's lists."""
+    run = create(LinearRegression(), runs, "mine")
+    files.replace_json(run.path / "status.json", {"state": "stopped"})
+    context = Context(tmp_path, runs, Queue(runs, 0), Rows(tmp_path, runs), Curves())
+    asked: list[threading.Thread] = []
+    monkeypatch.setattr(Context, "queued", lambda _: asked.append(threading.current_thread()) or {"mine": 0})
+    told: list[dict[str, Any]] = []
+    view = SimpleNamespace(context=context, said=dict, finish=told.append, _below=str)
+    view._look = partial(One._look, view)
+    asyncio.run(inspect.unwrap(One.get)(view, "mine"))
+    assert (asked, told[0]["state"]) == ([threading.current_thread()], "queued")
 
 
 def end(queue: Queue, *names: str) -> None:

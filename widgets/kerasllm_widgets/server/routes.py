@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from asyncio import Future
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -43,20 +43,20 @@ class Context:
     def queued(self) -> dict[str, int]:
         """The runs that wait for their turn by place, and as 0 those whose child has not written yet.
 
-        To be asked before a run's state: what has left the queue since then has written.
+        To be asked in the event loop, where the queue moves on: on its way to those that start a run is in
+        neither list. And before a run's state: what leaves both after that has written, or was stopped.
         """
-        waiting = self.queue.waiting()  # the next one moves on to those that start, never back
+        waiting = self.queue.waiting()
         return {**dict.fromkeys(self.queue.starting(), 0), **{name: place for place, name in enumerate(waiting, 1)}}
 
-    def seen(self, run: Run) -> dict[str, Any]:
+    def seen(self, run: Run, queued: Mapping[str, int]) -> dict[str, Any]:
         """What every page is told of the run now."""
-        is_queued = run.name in self.queued()
         found = seen(run)
-        return waiting(found) if is_queued else found
+        return waiting(found) if run.name in queued else found
 
     def state(self, run: Run) -> str:
         """The run's state."""
-        return str(self.seen(run)["state"])
+        return str(self.seen(run, self.queued())["state"])
 
 
 def _told(verb: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -222,16 +222,17 @@ class One(Route):
     @_told
     async def get(self, name: str) -> None:
         """Everything a view shows of it."""
-        self.finish(await asyncio.to_thread(self._look, paths.run(self.context.runs, name)))
+        run = paths.run(self.context.runs, name)
+        self.finish(await asyncio.to_thread(self._look, run, self.context.queued()))
 
-    def _look(self, run: Run) -> dict[str, Any]:
+    def _look(self, run: Run, queued: Mapping[str, int]) -> dict[str, Any]:
         with readable(run):
             return {
                 "name": run.name,
                 "recipe": run.asked["recipe"],
                 "parameters": run.asked["parameters"],
                 "created": run.asked["created"],
-                **self.said(self.context.seen(run)),
+                **self.said(self.context.seen(run, queued)),
                 "split": run.scores.get("split", ""),
                 "splits": {name: flat(scores) for name, scores in run.report.get("splits", {}).items()},
                 "curve": self.context.curves.drawn(run),
