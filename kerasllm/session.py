@@ -42,13 +42,18 @@ def resume(run: Run) -> Run:
     return run
 
 
-def replayed(run: Run) -> dict[str, str]:
-    """The data's fingerprints, once it is sure that going on means the same data on the same backend."""
-    if not run.asked["replayable"]:
+def check_replayable(run: Run) -> None:
+    """Raise InputError where going on would need what only Python had; run.json tells it, no data is read."""
+    if not run.asked.get("replayable"):
         raise InputError(
             f"{run.name} was trained on data or callbacks given in Python, which no file can replay; train again",
             f"{run.name} 用 Python 中给出的数据或 callbacks 训练，没有文件可以重放；请重新训练",
         )
+
+
+def replayed(run: Run) -> dict[str, str]:
+    """The data's fingerprints, once it is sure that going on means the same data on the same backend."""
+    check_replayable(run)
     fingerprints = same_data(run)
     if run.sessions:
         from kerasllm.training import devices
@@ -65,7 +70,7 @@ def replayed(run: Run) -> dict[str, str]:
 def same_data(run: Run) -> dict[str, str]:
     """The data's fingerprints, once it is sure that reading it again finds what the run began with."""
     before = run.sessions[0]["data"] if run.sessions else {}
-    if not run.asked["replayable"] and "data" not in before:  # one with callbacks alone has its file
+    if not run.asked.get("replayable") and "data" not in before:  # one with callbacks alone has its file
         raise InputError(
             f"{run.name} was trained on data given in Python, which cannot be read again; name a file to train on",
             f"{run.name} 用 Python 中给出的数据训练，无法再次读取；请给出训练用的文件",

@@ -15,6 +15,7 @@ import pytest
 from kerasllm_widgets import Panel, RunView, cells, children
 from kerasllm_widgets.playground import Playground
 
+from kerasllm.errors import InputError
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files
 from kerasllm.run.process import myself
@@ -73,6 +74,21 @@ def test_a_cell_run_again_closes_the_views_that_it_made_before(monkeypatch: pyte
     assert [view.comm for view in made] == [None, None, None]
     assert made[0]._until.is_set()
     assert made[2].view.comm is None
+
+
+@pytest.mark.parametrize("told", [{"replayable": False}, {}], ids=["told", "a copied run.json that does not tell"])
+def test_a_run_that_no_file_can_replay_is_refused_in_the_same_words_everywhere(told: dict[str, bool]) -> None:
+    run = create(LinearRegression())
+    asked = {name: value for name, value in run.asked.items() if name != "replayable"}
+    files.replace_json(run.path / "run.json", {**asked, **told})
+    files.replace_json(run.path / "status.json", {"state": "stopped"})
+    run = Run(run.path)
+    with pytest.raises(InputError, match="data or callbacks given in Python") as caught:
+        run.resume()
+    view = RunView(run)
+    click(view, "resume")
+    assert view.problem == str(caught.value)
+    view.close()
 
 
 @pytest.mark.slow

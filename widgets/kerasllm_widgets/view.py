@@ -19,6 +19,7 @@ from kerasllm.evaluate import flat
 from kerasllm.run import Run, open_run
 from kerasllm.run.folder import ENDED
 from kerasllm.run.watch import Tail
+from kerasllm.session import check_replayable
 from kerasllm_widgets import children, log
 from kerasllm_widgets.bundle import module, styles
 from kerasllm_widgets.curve import Curve
@@ -148,11 +149,7 @@ class RunView(anywidget.AnyWidget):
     def resume(self) -> None:
         """Go on with the run in a child process."""
         assert self.run
-        if not self.run.asked["replayable"]:
-            raise InputError(
-                f"{self.run.name} was trained on data given in Python, which no file can replay",
-                f"{self.run.name} 用 Python 中给出的数据训练，没有文件可以重放",
-            )
+        check_replayable(self.run)
         children.train(self.run)
         self.log = ""  # it was of the session before
         self.look = _look(self.run)

@@ -22,6 +22,7 @@ from kerasllm.errors import InputError
 from kerasllm.evaluate import flat
 from kerasllm.parameters import schema
 from kerasllm.run import Run, files
+from kerasllm.session import check_replayable
 from kerasllm_widgets.log import LOG
 from kerasllm_widgets.server import forms, paths
 from kerasllm_widgets.server.curves import Curves
@@ -332,11 +333,7 @@ class Resume(Route):
         if state in (*LIVING, "completed"):
             zh = "已完成" if state == "completed" else "尚未结束"
             raise InputError(f"{run.name} is {state} already", f"{run.name} {zh}，不能继续")
-        if not run.asked.get("replayable"):
-            raise InputError(
-                f"{run.name} was trained on data given in Python, which no file can replay; train again",
-                f"{run.name} 用 Python 中给出的数据训练，没有文件可以重放；请重新训练",
-            )
+        check_replayable(run)
         self.context.queue.add(run)
         self.set_status(202)
         self.finish({"name": run.name})
