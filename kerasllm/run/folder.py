@@ -25,6 +25,7 @@ FORMAT = 1
 ASKED: dict[str, Any] = {"format": int, "recipe": str, "parameters": dict, "created": (int, float)}
 # The numbers of status.json, where it has them.
 STATUS: dict[str, Any] = {"pid": int} | dict.fromkeys(("pid_started", "heartbeat", "started", "before"), (int, float))
+LIVE = ("queued", "running", "stopping")  # states of a run that goes on, or will
 ENDED = {"completed": "已完成", "stopped": "已停止", "failed": "已失败"}  # states, and how Chinese says them
 
 

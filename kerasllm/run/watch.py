@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasllm.data.card import render
-from kerasllm.run.folder import Run
+from kerasllm.run.folder import LIVE, Run
 
 LOOK = 0.25  # seconds between two looks
 SHOWN = 20  # epochs told of a training
@@ -29,7 +29,7 @@ def watch(run: Run, interval: float = LOOK, until: threading.Event | None = None
         state, status = run.state, run.status
         epochs = [line for line in curve.read() if line["kind"] == "epoch"]
         yield {"state": state, "status": status, "epochs": epochs}
-        if ended or (until is None and state not in ("queued", "running", "stopping")):
+        if ended or (until is None and state not in LIVE):
             return
         time.sleep(interval) if until is None else until.wait(interval)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasllm.run import Run, files, runs
-from kerasllm.run.folder import ENDED
+from kerasllm.run.folder import LIVE
 
 MARK = "panel.json"  # in the run folder
 
@@ -32,7 +32,7 @@ def find(recipe: str, folder: str | Path | None, cell: str) -> Run | None:
     for run in runs(folder):
         if run.asked["recipe"] == recipe and run.asked.get("surface") == "panel":
             mark: dict[str, Any] = files.read_json(run.path / MARK) or {}
-            is_live = run.state not in (*ENDED, "gone")
+            is_live = run.state in LIVE
             if (here or is_live) and is_ours(mark.get("notebook", ""), mark.get("cell", "")):
                 return run
     return None

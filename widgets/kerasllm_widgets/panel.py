@@ -17,6 +17,7 @@ from kerasllm import recipes
 from kerasllm.errors import InputError
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create
+from kerasllm.run.folder import LIVE
 from kerasllm_widgets import cells, children, form, mark, notebooks
 from kerasllm_widgets.bundle import module, styles
 from kerasllm_widgets.estimate import estimate
@@ -24,7 +25,6 @@ from kerasllm_widgets.playground import Playground
 from kerasllm_widgets.still import Still, said, wrapped
 from kerasllm_widgets.view import RunView
 
-LIVE = ("queued", "running", "stopping")
 BUSY = {"en": "A run is going on", "zh": "训练正在进行"}
 
 

@@ -19,7 +19,7 @@ from kerasllm.encoders.table import TableEncoder
 from kerasllm.errors import InputError
 from kerasllm.language import Writing
 from kerasllm.run import Run, open_run
-from kerasllm.run.folder import ENDED
+from kerasllm.run.folder import LIVE
 from kerasllm_widgets import children
 from kerasllm_widgets.bundle import module, styles
 from kerasllm_widgets.form import control, mistakes, told
@@ -88,7 +88,7 @@ class Playground(anywidget.AnyWidget):
 
     def _recognize(self) -> None:
         """Which kind of question the run answers, once its encoder is written."""
-        lives = self.run.state not in (*ENDED, "gone") or children.is_starting(self.run, self.run.status)
+        lives = self.run.state in LIVE or children.is_starting(self.run, self.run.status)
         folder = self.run.path  # looked at after the state: what has ended writes no more
         found = [kind for file, kind in KINDS.items() if (folder / file).exists()]
         if not found and any((folder / file).exists() for file in TEXTS):

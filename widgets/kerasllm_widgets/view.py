@@ -17,7 +17,7 @@ import traitlets
 from kerasllm.errors import InputError
 from kerasllm.evaluate import flat
 from kerasllm.run import Run, open_run
-from kerasllm.run.folder import ENDED
+from kerasllm.run.folder import ENDED, LIVE
 from kerasllm.run.watch import Tail
 from kerasllm.session import check_replayable
 from kerasllm_widgets import children, log
@@ -90,7 +90,7 @@ class RunView(anywidget.AnyWidget):
         told, kept = "", 0.0  # the state that the still tells, and since when
         while not until.is_set():
             look = _look(run)
-            ended = look["state"] in (*ENDED, "gone")
+            ended = look["state"] not in (*LIVE, "starting")
             if look["state"] == "deleted":
                 self.look = look  # what was shown of it stays, here and in the still
                 until.wait(REST)  # it may come back from the trash

@@ -12,6 +12,7 @@ from typing import Any
 
 from kerasllm.errors import InputError, in_one_line
 from kerasllm.run import Run
+from kerasllm.run.folder import LIVE
 from kerasllm.run.watch import Tail
 from kerasllm_widgets.curve import Line, is_number
 from kerasllm_widgets.server import paths
@@ -24,7 +25,7 @@ ODD = (InputError, ValueError, KeyError, TypeError, AttributeError)  # what stra
 WORDS = ("phase", "message", "message_zh")  # of the status
 NUMBERS = ("epoch", "epochs", "step", "steps", "eta")
 UNTOLD: dict[str, Any] = {**dict.fromkeys(WORDS, ""), **dict.fromkeys(NUMBERS)}
-LIVING = ("queued", "running", "stopping", "stalled")  # looked at again though no file has changed
+LIVING = (*LIVE, "stalled")  # looked at again though no file has changed
 
 
 @contextmanager
