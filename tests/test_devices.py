@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from kerasllm import doctor
+from kerasllm.cli.progress import draw
 from kerasllm.errors import InputError
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files
-from kerasllm.run.watch import draw
 from tests.forked import Forked
 
 pytestmark = pytest.mark.slow  # importing Keras takes seconds

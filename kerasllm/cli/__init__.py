@@ -17,13 +17,13 @@ from cyclopts import App, CycloptsError, Group, UnusedCliTokensError
 
 from kerasllm import __version__
 from kerasllm.cli.batch import batch
+from kerasllm.cli.progress import draw
 from kerasllm.cli.report import STOPPED, cell, finish, follow, line, print_scores, report, state, summary
 from kerasllm.cli.speech import Json, Name, Pairs, Runs, chinese, language, option, pairs, said
 from kerasllm.cli.training import add_recipes, train
 from kerasllm.errors import InputError, may_read
 from kerasllm.run import Run, differing, open_run, runs_folder
 from kerasllm.run import runs as list_runs
-from kerasllm.run.watch import draw
 
 if TYPE_CHECKING:
     from kerasllm.encoders.pictures import UnreadableError

@@ -1,4 +1,4 @@
-"""How the command line shows a run: its progress, its state, its scores, and the JSON line at the end."""
+"""How the command line follows a run and reports it: its state, its scores, and the JSON line at the end."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from kerasllm.cli.progress import draw
 from kerasllm.run import Run
-from kerasllm.run.watch import draw
 
 STOPPED = 130  # as a shell reports Ctrl-C
 

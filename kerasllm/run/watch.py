@@ -1,21 +1,18 @@
-"""Watch a run: one path for the command line's progress and `kerasllm watch`; every panel reads curves by its Tail."""
+"""Watch a run: one path for the command line's progress and for scripts; every panel reads curves by its Tail."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kerasllm.data.card import render
 from kerasllm.run.folder import LIVE, Run
 
 LOOK = 0.25  # seconds between two looks
-SHOWN = 20  # epochs told of a training
 
 
 def watch(run: Run, interval: float = LOOK, until: threading.Event | None = None) -> Iterator[dict[str, Any]]:
@@ -62,72 +59,3 @@ class Tail:
             lines = [line for line in lines if line["time"] > self._last["time"]]
         self._last = lines[-1] if lines else self._last
         return lines
-
-
-def draw(run: Run, until: threading.Event | None = None) -> None:
-    """Draw a run's progress on stdout: with the time left on a terminal, plain lines when piped."""
-    if sys.stdout.isatty():
-        _draw_live(run, until)
-        return
-    phase, old, told = "", bool(run.epochs), set[str]()
-    for look in watch(run, until=until):
-        for line in _notes(run, look["status"], told):
-            print(line, flush=True)
-        for epoch in () if old else look["epochs"]:
-            if _is_shown(epoch["epoch"], look["status"].get("epochs", 1)):
-                print(_epoch(epoch), flush=True)
-        old = False  # the epochs before we came are not told again
-        if look["status"].get("phase", "") not in ("", phase):
-            phase = look["status"]["phase"]
-            print(phase, flush=True)
-
-
-def _draw_live(run: Run, until: threading.Event | None) -> None:
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}")
-    with Progress(*columns) as progress:
-        task = progress.add_task("queued", total=None, left="")
-        old, told = bool(run.epochs), set[str]()
-        for look in watch(run, until=until):
-            status = look["status"]
-            for line in _notes(run, status, told):
-                progress.console.print(line, markup=False, highlight=False)
-            for epoch in () if old else look["epochs"]:
-                if _is_shown(epoch["epoch"], status.get("epochs", 1)):
-                    progress.console.print(_epoch(epoch))
-            old = False
-            words = look["state"] if look["state"] == "stopping" else status.get("phase") or look["state"]
-            if words == "training":
-                words = f"epoch {min(status['epoch'] + 1, status['epochs'])}/{status['epochs']}"
-            left = f"{_duration(status['eta'])} left" if status.get("eta") is not None else ""
-            done, total = status.get("step"), status.get("steps")
-            progress.update(task, description=words, completed=done, total=total, left=left)
-
-
-def _notes(run: Run, status: dict[str, Any], told: set[str]) -> Iterator[str]:
-    """The data card, the device, and what is to be noted of the session, each once."""
-    if "card" not in told and run.card:
-        told.add("card")
-        yield render(run.card)
-    for name in ("device", "note"):
-        if status.get(name) and name not in told:
-            told.add(name)
-            yield f"{name}: {status[name]}"
-
-
-def _is_shown(epoch: int, epochs: int) -> bool:
-    """Of a long training about SHOWN epochs are told, evenly, the last one among them."""
-    return epoch == epochs or epoch % -(-epochs // SHOWN) == 0
-
-
-def _epoch(line: dict[str, Any]) -> str:
-    shown = {name: value for name, value in line.items() if name not in ("kind", "epoch", "step", "time")}
-    texts = (f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}" for name, value in shown.items())
-    return f"epoch {line['epoch']}: " + "  ".join(texts)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
