@@ -6,13 +6,10 @@ What is executed is the recipe's own notebook, or one of the user's that trains 
 from __future__ import annotations
 
 import re
-import signal
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from kerasllm import own_notebook, recipes, session
@@ -23,7 +20,7 @@ from kerasllm.own_notebook import SOURCE, declared, is_notebook, load, reserve_n
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create, files
 from kerasllm.run.folder import ENDED
-from kerasllm.run.process import myself
+from kerasllm.run.process import interrupts, myself
 from kerasllm.run.writer import fail, tell, trained_already
 
 USERS = ("InputError", "DivergedError", "OSError", "PermissionError")  # a cell's errors; the last: a full disk
@@ -117,7 +114,7 @@ def execute(run: Run, kernels: Kernels | None = None) -> Run:
         "kerasllm", own_notebook.engine(kernels if _may_find_keras(drawn, recipe) else None)
     )
     try:
-        with this_interpreter() as kernel, environment(KERASLLM_RUN=str(run.path)), _interrupts(run):
+        with this_interpreter() as kernel, environment(KERASLLM_RUN=str(run.path)), interrupts(partial(_stop, run)):
             papermill.execute_notebook(
                 path, path, given, engine_name="kerasllm", kernel_name=kernel, progress_bar=False, writer=cells
             )
@@ -178,21 +175,7 @@ def _tell(run: Run, message: str) -> None:
         fail(run, message)
 
 
-@contextmanager
-def _interrupts(run: Run) -> Iterator[None]:
-    """Take the first Ctrl-C or SIGTERM as a wish to stop the run; a second one acts at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, before[signal.Signals(number)])
-        if run.state in ("queued", "running"):
-            run.stop()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _stop(run: Run) -> None:
+    """Ask a run to stop, if it is one that can be asked."""
+    if run.state in ("queued", "running"):
+        run.stop()

@@ -23,7 +23,7 @@ from typing import Any
 from kerasllm.errors import InputError, did_you_mean, may_read, needs
 from kerasllm.kernels import Kernels, environment, this_interpreter
 from kerasllm.run import Run, files, reserve
-from kerasllm.run.process import myself
+from kerasllm.run.process import interrupts, myself
 from kerasllm.run.writer import POLL, Writer
 
 SOURCE = "source.ipynb"  # in the run's folder: what is executed, whatever becomes of the user's file
@@ -234,7 +234,7 @@ def execute(run: Run) -> Run:
         writer.start()
         session = {"time": time.time(), **myself(), "python": sys.version.split()[0], "data": {}}
         files.append_line(run.path / "sessions.jsonl", session)
-        with writer.signals(), this_interpreter() as mine, environment(KERASLLM_RUNS=str(run.path.parent)):
+        with interrupts(writer.interrupt), this_interpreter() as mine, environment(KERASLLM_RUNS=str(run.path.parent)):
             try:
                 papermill.execute_notebook(
                     braces(source),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerasllm.errors import InputError
 from kerasllm.run import Run, files
+from kerasllm.run.process import interrupts
 from kerasllm.run.writer import Writer
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def same_data(run: Run) -> dict[str, str]:
 def _train(writer: Writer, fingerprints: dict[str, str], source: Any = None, callbacks: Sequence[Any] = ()) -> None:
     run = writer.run
     writer.start()
-    with writer.signals():
+    with interrupts(writer.interrupt):
         # Most mistakes are in the data: they are told before the seconds that Keras takes to import.
         writer.update(phase="reading the data")
         data = run.recipe.read(source)

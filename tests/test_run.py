@@ -20,7 +20,7 @@ import kerasllm
 from kerasllm.errors import InputError
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files, watch
-from kerasllm.run.process import SILENCE, myself
+from kerasllm.run.process import SILENCE, interrupts, myself
 from kerasllm.run.writer import Writer
 
 
@@ -274,6 +274,23 @@ def test_a_status_that_cannot_be_written_stops_the_trainer() -> None:
         with pytest.raises(OSError, match="No space left"):
             writer.stop_asked()
         writer.end("failed")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_is_a_wish_and_a_second_one_of_either_kind_interrupts(number: signal.Signals) -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    wishes: list[str] = []
+
+    def work() -> None:
+        with interrupts(lambda: wishes.append("stop")):
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert wishes == ["stop"]
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert wishes == ["stop"]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
 def test_watching_ends_with_the_run_and_shows_each_epoch_once() -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from types import FrameType
 
 from kerasllm.batch.folder import Batch
 from kerasllm.batch.workers import Workers
 from kerasllm.errors import InputError
 from kerasllm.run import Run
+from kerasllm.run.process import interrupts
 
 LOOK = 0.25  # seconds between two looks
 
@@ -36,7 +34,11 @@ def work(batch: Batch, workers: Workers, look: Callable[[Progress], None]) -> Pr
     for run in batch.runs:
         (progress.ended if run.state == "completed" else progress.waiting).append(run)
     tried: set[str] = set()
-    with _stopping(progress):
+
+    def stop() -> None:
+        progress.is_stopping = True
+
+    with interrupts(stop):
         while progress.at_work or (progress.waiting and not progress.is_stopping):
             _start(progress, workers)
             if progress.is_stopping:
@@ -73,23 +75,3 @@ def _ask_to_stop(progress: Progress) -> None:
     for run in progress.at_work:
         with suppress(InputError):  # it has not begun, or has just ended
             run.stop()
-
-
-@contextmanager
-def _stopping(progress: Progress) -> Iterator[None]:
-    """Take the first Ctrl-C as a wish to stop all runs, each with a checkpoint; a second one interrupts at once."""
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if progress.is_stopping:
-            raise KeyboardInterrupt
-        progress.is_stopping = True
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

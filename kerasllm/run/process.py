@@ -1,10 +1,15 @@
-"""Is the process that writes a run still there?"""
+"""The process that works on a run: whether it is still there, and how it takes a Ctrl-C."""
 
 from __future__ import annotations
 
 import os
 import platform
+import signal
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 HEARTBEAT = 1.0  # seconds between two writings of status.json
@@ -34,3 +39,26 @@ def is_alive(status: dict[str, Any]) -> bool:
         return same and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
     except (psutil.NoSuchProcess, ValueError, OverflowError):  # the latter two: no number of a process
         return False
+
+
+@contextmanager
+def interrupts(first: Callable[[], None]) -> Iterator[None]:
+    """Take the first Ctrl-C, kernel interrupt or SIGTERM as a wish that `first` hears; a second interrupts at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard = False
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        nonlocal heard
+        if heard:
+            raise KeyboardInterrupt
+        heard = True
+        first()
+
+    before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

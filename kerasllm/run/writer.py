@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType, TracebackType
+from contextlib import suppress
+from types import TracebackType
 from typing import Any, Self
 
 import filelock
@@ -95,24 +93,9 @@ class Writer:
             raise self._failure
         return (self.run.path / "stop").exists()
 
-    @contextmanager
-    def signals(self) -> Iterator[None]:
-        """Take the first Ctrl-C, kernel interrupt or SIGTERM as a wish to stop; a second one interrupts at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def ask(number: int, frame: FrameType | None) -> None:
-            if self.interrupted:
-                raise KeyboardInterrupt
-            self.interrupted = True
-
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def interrupt(self) -> None:
+        """Ask to stop, from within this process."""
+        self.interrupted = True
 
     def _beat(self) -> None:
         while not self._done:
