@@ -149,6 +149,11 @@ def test_a_run_is_deleted_to_the_trash_unless_it_is_still_worked_on(folder: Serv
     dialog.get_by_role("button", name="Delete").click()
     expect(item(page, "done")).to_have_count(0)
     expect(page.get_by_label("Recipe", exact=True)).to_be_focused()
+    card = page.locator(".jp-LauncherCard").first
+    card.focus()
+    tell(busy, **LIVES, message="slow disk")
+    expect(item(page, "busy")).to_contain_text("slow disk")
+    expect(card).to_be_focused()  # the filters have had the focus, and let go of it
     trash = folder.place / "share" / "Trash" / "files"
     assert not done.path.exists()
     assert b"weights" in [file.read_bytes() for file in trash.glob("done*/model.keras")]

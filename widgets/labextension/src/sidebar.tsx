@@ -129,6 +129,7 @@ function useKeptFocus(): React.HTMLAttributes<HTMLUListElement> & React.RefAttri
   React.useLayoutEffect(() => {
     if (list.current && held.current && !held.current.element.isConnected) {
       const { name } = held.current;
+      held.current = null; // the filters are not of the list: nothing there tells of the focus
       const row = [...list.current.querySelectorAll('li')].find(one => one.dataset.name === name);
       (row?.querySelector<HTMLElement>('.kerasllm-name') ?? list.current.parentElement?.querySelector('select'))?.focus();
     }
