@@ -84,3 +84,11 @@ def test_outside_a_notebook_a_run_that_goes_on_is_shown(monkeypatch: pytest.Monk
     assert found("") == found("two") == run.name
     files.replace_json(run.path / "status.json", {"state": "completed"})
     assert found("one") is None
+
+
+def test_a_run_whose_status_cannot_be_read_hides_no_other_one(began: Run, tmp_path: Path) -> None:
+    torn = create(LinearRegression(), name="torn", surface="panel")
+    (torn.path / "status.json").write_text("[]")
+    for notebook in ("other.ipynb", "Untitled.ipynb"):  # another one's, and our own
+        files.replace_json(torn.path / mark.MARK, {"notebook": str(tmp_path / notebook), "cell": "two"})
+        assert found("one") == began.name

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kerasllm.errors import InputError
 from kerasllm.run import Run, files, runs
 from kerasllm.run.folder import LIVE
 
@@ -32,9 +34,9 @@ def find(recipe: str, folder: str | Path | None, cell: str) -> Run | None:
     for run in runs(folder):
         if run.asked["recipe"] == recipe and run.asked.get("surface") == "panel":
             mark: dict[str, Any] = files.read_json(run.path / MARK) or {}
-            is_live = run.state in LIVE
-            if (here or is_live) and is_ours(mark.get("notebook", ""), mark.get("cell", "")):
-                return run
+            with suppress(InputError):  # of a status that no view could show
+                if is_ours(mark.get("notebook", ""), mark.get("cell", "")) and (run.state in LIVE or here):
+                    return run
     return None
 
 
