@@ -92,3 +92,14 @@ def test_a_run_whose_status_cannot_be_read_hides_no_other_one(began: Run, tmp_pa
     for notebook in ("other.ipynb", "Untitled.ipynb"):  # another one's, and our own
         files.replace_json(torn.path / mark.MARK, {"notebook": str(tmp_path / notebook), "cell": "two"})
         assert found("one") == began.name
+
+
+@pytest.mark.parametrize("text", ["# %%\nPanel()\n", "[]", '{"Panel": 1}'])
+def test_a_notebook_that_is_no_json_may_hold_the_cell(
+    began: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    (tmp_path / "Untitled.ipynb").write_text(text)
+    assert found("another") == began.name  # its cells have another id each time it is opened
+    kernel(monkeypatch, tmp_path / "copy.py")
+    assert found("one") is None
+    assert found("another") is None

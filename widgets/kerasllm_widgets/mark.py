@@ -34,19 +34,20 @@ def find(recipe: str, folder: str | Path | None, cell: str) -> Run | None:
     for run in runs(folder):
         if run.asked["recipe"] == recipe and run.asked.get("surface") == "panel":
             mark: dict[str, Any] = files.read_json(run.path / MARK) or {}
-            with suppress(InputError):  # of a status that no view could show
-                if is_ours(mark.get("notebook", ""), mark.get("cell", "")) and (run.state in LIVE or here):
-                    return run
+            if is_ours(mark.get("notebook", ""), mark.get("cell", "")):
+                with suppress(InputError):  # of a status that no view could show
+                    if run.state in LIVE or here:
+                        return run
     return None
 
 
 def _may_hold(notebook: str, cell: str) -> bool:
-    """Whether a notebook, as it is saved, has a cell of this id; one older than format 4.5 keeps none, and may."""
+    """Whether a notebook, as it is saved, may have a cell of this id: one that is no JSON, or has no ids, may."""
     try:
-        content = files.read_json(Path(notebook)) or {}
-    except (OSError, ValueError):
-        return False
-    return any(one.get("id", cell) == cell for one in content.get("cells", []))
+        content = files.read_json(Path(notebook))
+        return content is not None and any(one.get("id", cell) == cell for one in content["cells"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return True
 
 
 def _notebook() -> str:
