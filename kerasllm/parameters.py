@@ -71,8 +71,6 @@ def parameter(
     """
     if group not in GROUPS:
         raise ValueError(f"no group {group!r}{did_you_mean(group, GROUPS)}")
-    if unit and unit not in UNITS:
-        raise ValueError(f"no unit {unit!r}{did_you_mean(unit, UNITS)}")
     drawing = {"zh": zh, "group": group, "unit": unit, "advanced": advanced, "kind": kind}
     return Field(default, description=description, json_schema_extra=drawing, **bounds)  # type: ignore[call-overload]
 
@@ -104,7 +102,7 @@ def description(field: FieldInfo, language: str = "en") -> str:
 def unit(field: FieldInfo, language: str = "en") -> str:
     """The field's unit in `language`, "" where it has none."""
     word: str = drawing(field)["unit"]
-    return UNITS[word] if word and language == "zh" else word
+    return UNITS.get(word, word) if language == "zh" else word  # a stranger's recipe may have others
 
 
 def bounds(field: FieldInfo) -> str:
