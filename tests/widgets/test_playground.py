@@ -45,6 +45,21 @@ def test_a_run_that_ended_before_it_read_its_data_leaves_nothing_to_try() -> Non
     playground.close()
 
 
+def test_a_panels_playground_looks_again_when_its_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Panel, "_look_at_file", lambda panel: None)
+    run = create(LinearRegression())
+    queued = run.status
+    files.replace_json(run.path / "status.json", {"state": "failed"})
+    panel = Panel("linear_regression")
+    panel.view.follow(run)
+    click(panel.view, "try")
+    assert panel.playground
+    assert panel.playground.ended
+    files.replace_json(run.path / "status.json", queued)  # as a resumed run writes it
+    wait(lambda: panel.playground and not panel.playground.ended, 20)
+    panel.close()
+
+
 def test_it_is_looked_whether_a_run_read_its_data_only_while_it_may_yet() -> None:
     page = f"""const KIND = ""; {SHOW}
     const looks = () => model.sent.splice(0).length;

@@ -266,6 +266,8 @@ class Panel(ipywidgets.VBox):
         if self.form.busy and not live:
             self._park()
         self.form.busy = live
+        if (playground := self.playground) and not playground.kind:
+            playground.recognize()  # a run that had ended with nothing may go on
 
     def _park(self) -> None:
         """Have a process ready for the next Train, as long as there may be one."""

@@ -56,7 +56,7 @@ class Playground(anywidget.AnyWidget):
         self.name = self.run.name
         self._closed = threading.Event()
         self.options = [control(name, field) for name, field in Writing.model_fields.items()]
-        self._recognize()
+        self.recognize()
         self.on_msg(self._receive)
         self.observe(lambda _: self.still.update(), "language")  # it comes after the first display
 
@@ -82,11 +82,11 @@ class Playground(anywidget.AnyWidget):
         while not self._closed.wait(REST):
             if (state := self.run.state) != told:
                 if not self.kind:
-                    self._recognize()  # one that had ended with nothing may go on
+                    self.recognize()  # one that had ended with nothing may go on
                 self.still.update()
                 told = state
 
-    def _recognize(self) -> None:
+    def recognize(self) -> None:
         """Which kind of question the run answers, once its encoder is written."""
         lives = self.run.state in LIVE or children.is_starting(self.run, self.run.status)
         folder = self.run.path  # looked at after the state: what has ended writes no more
@@ -104,7 +104,7 @@ class Playground(anywidget.AnyWidget):
     def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
         """A question as the browser asks it; a picture's bytes come beside it."""
         if content["do"] == "look":
-            self._recognize()
+            self.recognize()
             return
         question = {"id": content["id"]}
         if content["do"] == "picture":
