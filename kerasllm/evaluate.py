@@ -10,12 +10,6 @@ import numpy as np
 from kerasllm.errors import needs
 
 Scores = dict[str, Any]
-SMALLER_IS_BETTER = frozenset({"rmse", "mae", "log_loss", "loss", "nats_per_character", "perplexity"})
-
-
-def is_better(score: str, value: float, than: float) -> bool:
-    """Whether one value of a score is better than another: of errors the smaller, of all else the larger."""
-    return value < than if score in SMALLER_IS_BETTER else value > than
 
 
 def classification(truth: np.ndarray, probabilities: np.ndarray, names: Sequence[str]) -> Scores:

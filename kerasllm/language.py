@@ -70,6 +70,7 @@ class LanguageModel(Recipe):
     """A recipe that learns which token follows: logits, cross-entropy, nats per character."""
 
     takes: ClassVar[tuple[str, ...]] = ("table", "text")
+    smaller_is_better: ClassVar[bool] = True
 
     data: str = parameter(
         "sample:manual",

@@ -36,6 +36,7 @@ class Recipe(BaseModel, ABC):
     )
     zh: ClassVar[str] = ""  # the docstring's first line in Chinese
     takes: ClassVar[tuple[str, ...]] = ("table",)  # what `data` may be: "table", "text" (a plain file), "folder"
+    smaller_is_better: ClassVar[bool] = False  # of the main score
 
     data: str = parameter(
         "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from kerasllm.parameters import parameter
 from kerasllm.recipe import Recipe
@@ -61,6 +61,8 @@ class Classifier(Recipe):
 
 class Regressor(Recipe):
     """A recipe whose answers are numbers: squared error on the standardized target, answers in the target's unit."""
+
+    smaller_is_better: ClassVar[bool] = True
 
     def loss(self) -> keras.losses.Loss:
         """Mean squared error, in the target's variances: 1 is what predicting the mean gets, and R² is 1 - loss."""

@@ -7,7 +7,6 @@ from html import escape
 from typing import Any
 
 from kerasllm.batch.results import Group, Results, as_csv, rows
-from kerasllm.evaluate import SMALLER_IS_BETTER
 from kerasllm.run import files
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
@@ -34,7 +33,7 @@ def page(results: Results, table: Sequence[dict[str, Any]]) -> str:
         f"<h1>{escape(batch.name)}</h1><p>{escape(batch.asked['source'])}: {len(table)} runs.</p>",
     ]
     if results.main:
-        direction = "smaller" if results.main in SMALLER_IS_BETTER else "larger"
+        direction = "smaller" if results.smaller_is_better else "larger"
         words = f"{results.main} on the {results.split} rows ({direction} is better), mean ± standard deviation"
         parts.append(f"<h2>{escape(words)}</h2>{_groups(results)}")
     parts.append(_curves(results))
@@ -53,7 +52,7 @@ def _groups(results: Results) -> str:
 
 
 def _ranked(results: Results) -> list[Group]:
-    sign = 1 if results.main in SMALLER_IS_BETTER else -1
+    sign = 1 if results.smaller_is_better else -1
     scored = [group for group in results.groups if group.mean is not None]
     return sorted(scored, key=lambda group: sign * (group.mean or 0)) + [
         group for group in results.groups if group.mean is None

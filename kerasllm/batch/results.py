@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kerasllm import recipes
 from kerasllm.batch.folder import Batch
-from kerasllm.evaluate import flat, is_better
+from kerasllm.evaluate import flat
 from kerasllm.run import Run
 
 
@@ -39,6 +40,7 @@ class Results:
 
     batch: Batch
     main: str
+    smaller_is_better: bool
     split: str
     groups: list[Group]
     best: Run | None
@@ -50,6 +52,8 @@ def results(batch: Batch) -> Results:
     scored = [report for report in reports.values() if report]
     split = _split(scored)
     main = str(scored[0]["splits"][split]["main"]) if split else ""
+    recipe = next((run.asked["recipe"] for run in batch.runs if reports[run.name]), "")
+    smaller_is_better = bool(recipe) and recipes.find(recipe).smaller_is_better
     groups: dict[str, Group] = {}
     best: tuple[float, Run] | None = None
     for run, point in zip(batch.runs, batch.points, strict=True):
@@ -59,9 +63,10 @@ def results(batch: Batch) -> Results:
         value = reports[run.name]["splits"][split].get(main) if main and reports[run.name] else None
         if value is not None:
             group.values.append(value)
-            if run.state == "completed" and (best is None or is_better(main, value, best[0])):
+            is_better = best is None or (value < best[0] if smaller_is_better else value > best[0])
+            if is_better and run.state == "completed":
                 best = value, run
-    return Results(batch, main, split, list(groups.values()), best[1] if best else None)
+    return Results(batch, main, smaller_is_better, split, list(groups.values()), best[1] if best else None)
 
 
 def _split(reports: Sequence[dict[str, Any]]) -> str:

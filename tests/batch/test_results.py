@@ -7,18 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from kerasllm import batch
+from kerasllm import batch, recipes
 from kerasllm.batch.folder import Batch
-from kerasllm.evaluate import is_better
 from kerasllm.run import files
 from tests.batch.reserved import made
 from tests.test_own_notebook import book
 
 
-def scored(many: Batch, *values: float, split: str = "test") -> None:
+def scored(many: Batch, *values: float, split: str = "test", main: str = "rmse") -> None:
     """Runs completed with these scores, as a training would have left them."""
     for run, value in zip(many.runs, values, strict=False):
-        splits = {"train": {"main": "rmse", "rmse": 0.0, "rows": 9}, split: {"main": "rmse", "rmse": value, "rows": 3}}
+        splits = {"train": {"main": main, main: 0.0, "rows": 9}, split: {"main": main, main: value, "rows": 3}}
         files.replace_json(run.path / "scores.json", {"split": split, "splits": splits})
         files.replace_json(
             run.path / "status.json", {"state": "completed", "started": 1.0, "heartbeat": 3.0, "before": 0.5}
@@ -67,10 +66,19 @@ def test_an_unfinished_or_failed_run_is_never_the_best() -> None:
     assert batch.results(many).best == many.runs[0]
 
 
-def test_better_is_smaller_for_errors_and_larger_for_all_else() -> None:
-    assert is_better("rmse", 1.0, 2.0)
-    assert is_better("accuracy", 2.0, 1.0)
-    assert not is_better("log_loss", 2.0, 1.0)
+@pytest.mark.parametrize(
+    ("recipe", "main", "best", "words"),
+    [("linear_regression", "mape", 1, "smaller is better"), ("text_classifier", "kappa", 0, "larger is better")],
+)
+def test_what_is_better_is_the_recipes_to_say(recipe: str, main: str, best: int, words: str) -> None:
+    many = made(batch.from_grid(["epochs=1,2"], {"data": recipes.find(recipe)().data}), source=recipe)
+    scored(many, 0.5, 0.25, main=main)
+    found = batch.results(many)
+    assert found.best == many.runs[best]
+    batch.write(found)
+    page = (many.path / "table.html").read_text("utf-8")
+    assert words in page
+    assert (page.index("number>0.25") < page.index("number>0.5")) == (found.best == many.runs[1])
 
 
 def test_the_table_and_the_page_hold_every_run_and_no_markup_of_the_users(tmp_path: Path) -> None:
