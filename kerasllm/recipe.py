@@ -287,8 +287,8 @@ class Recipe(BaseModel, ABC):
     def generate(self, run: Run, prompt: str, **options: Any) -> Iterator[str]:
         """Write on after a prompt, piece by piece; language models can."""
         raise InputError(
-            f"{self.name()} answers rows and writes no text; lstm_text does",
-            f"{self.name()} 只回答各行，不写文本；写文本请用 lstm_text",
+            f"{self.name()} answers rows and writes no text",
+            f"{self.name()} 只回答各行，不写文本",
         )
 
     @abstractmethod
