@@ -135,13 +135,13 @@ def schema(recipe: type[BaseModel], language: str = "en") -> dict[str, Any]:
     return {"type": "object", "properties": drawn, "additionalProperties": False, "groups": titles}
 
 
-def only_from_scratch(recipe: Any, names: Iterable[str]) -> None:
-    """Refuse another value than the default for what a recipe's preset decides."""
+def only_from_scratch(recipe: BaseModel, names: Iterable[str], preset: str) -> None:
+    """Refuse another value than the default for what the recipe's preset decides."""
     for name in names:
         if getattr(recipe, name) != type(recipe).model_fields[name].default:
             raise InputError(
-                f"{name} is for a network from scratch; preset {recipe.preset!r} has its own",
-                f"{name} 只用于从零训练的网络；预设 {recipe.preset!r} 自有其值",
+                f"{name} is for a network from scratch; preset {preset!r} has its own",
+                f"{name} 只用于从零训练的网络；预设 {preset!r} 自有其值",
             )
 
 

@@ -180,11 +180,11 @@ class Source:
 
 def _read_by(recipe: Recipe) -> str:
     """What the reading of the data depends on."""
-    fields, files = type(recipe).model_fields, recipe.files()
+    fields, named = type(recipe).model_fields, recipe.files() | recipe.named("preset")
     values = {
         name: value
         for name, value in recipe.model_dump().items()
-        if name in files or name == "preset" or drawing(fields[name])["group"] == "data"
+        if name in named or drawing(fields[name])["group"] == "data"
     }
     return repr(values)
 

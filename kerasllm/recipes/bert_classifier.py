@@ -143,7 +143,7 @@ class BertClassifier(Classifier):
     @model_validator(mode="after")
     def _fits_the_preset(self) -> Self:
         if self.preset:
-            only_from_scratch(self, FROM_SCRATCH)
+            only_from_scratch(self, FROM_SCRATCH, self.preset)
         elif self.frozen:
             raise InputError(
                 "frozen keeps a preset's layers, and there is no preset: name one, or set frozen=0",

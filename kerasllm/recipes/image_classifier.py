@@ -170,7 +170,7 @@ class ImageClassifier(Classifier):
                 "预设的网络需要彩色图片：请让 colours 保持 auto",
             )
         if self.preset:
-            only_from_scratch(self, FROM_SCRATCH)
+            only_from_scratch(self, FROM_SCRATCH, self.preset)
         if self.tune and not self.preset:
             raise InputError(
                 "tune trains a preset's weights, and there is no preset: name one, or set tune=False",
