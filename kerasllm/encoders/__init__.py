@@ -29,7 +29,8 @@ __all__ = [
     "TokenEncoder",
     "load",
 ]
-INPUTS = (TableEncoder, TextEncoder, TokenEncoder, LanguageEncoder, PictureEncoder)
+# Each says what it TAKES: a row of a table, a text, a beginning to be gone on with ("language"), or a picture.
+INPUTS: tuple[Any, ...] = (TableEncoder, TextEncoder, TokenEncoder, LanguageEncoder, PictureEncoder)
 ANSWERS = (Labels, Target, NextToken)
 
 

@@ -25,7 +25,7 @@ class LanguageEncoder:
     the share of such characters to expect: that of characters that training saw once (Good 1953).
     """
 
-    FILE = "language.json"
+    FILE, TAKES = "language.json", "language"
     END, UNKNOWN = "[END]", "[UNK]"
     # Merges stay within a word with the space before it, a run of marks, or a run of white space.
     WORDS = r" ?\w+| ?[^\w\s]+|\s+"

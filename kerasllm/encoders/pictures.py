@@ -96,7 +96,7 @@ class PictureEncoder:
     bytes of a file, a Pillow image or an array; or a mapping that holds one as `picture`.
     """
 
-    FILE = "pixels.json"
+    FILE, TAKES = "pixels.json", "picture"
     COLUMN = "picture"
 
     def __init__(self, size: int, channels: int, fit: Fit = "crop"):

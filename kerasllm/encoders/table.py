@@ -42,7 +42,7 @@ class TableEncoder:
     A network without columns of one sort has no such input, and the dictionary lacks it.
     """
 
-    FILE = "columns.json"
+    FILE, TAKES = "columns.json", "table"
 
     def __init__(self, columns: Iterable[Column]):
         self.columns = tuple(columns)

@@ -40,7 +40,7 @@ class TextEncoder:
     units and the vocabulary; text.json how units become n-grams.
     """
 
-    FILE = "text.json"
+    FILE, TAKES = "text.json", "text"
     UNKNOWN = "[UNK]"  # place 0; padding is told by the mask
     MOST = 1_000_000  # n-grams counted at a time: memory stays bounded whatever the file's size
 

@@ -21,7 +21,7 @@ class TokenEncoder:
     tokenizer.json holds the tokenizer, a preset's or one learned here; tokens.json the column and the length.
     """
 
-    FILE = "tokens.json"
+    FILE, TAKES = "tokens.json", "text"
     SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")  # padding is told by the mask
 
     def __init__(self, tokenizer: Tokenizer, column: str, max_length: int):

@@ -15,7 +15,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from kerasllm.encoders.table import TableEncoder
+from kerasllm.encoders import INPUTS
 from kerasllm.errors import InputError
 from kerasllm.language import Writing
 from kerasllm.run import Run, open_run
@@ -25,9 +25,6 @@ from kerasllm_widgets.bundle import module, styles
 from kerasllm_widgets.form import control, mistakes, told
 from kerasllm_widgets.still import Still, html
 
-# What a run answers is told by the encoder in its folder; any other encoder takes texts.
-KINDS = {"columns.json": "table", "pixels.json": "picture", "language.json": "language"}
-TEXTS = ("text.json", "tokens.json")
 REST = 1.0  # seconds between two looks at the run's state
 SEND = 0.1  # seconds between two sendings of a text that is being written
 MOST_LABELS = 10  # of an answer that are shown
@@ -90,16 +87,14 @@ class Playground(anywidget.AnyWidget):
         """Which kind of question the run answers, once its encoder is written."""
         lives = self.run.state in LIVE or children.is_starting(self.run, self.run.status)
         folder = self.run.path  # looked at after the state: what has ended writes no more
-        found = [kind for file, kind in KINDS.items() if (folder / file).exists()]
-        if not found and any((folder / file).exists() for file in TEXTS):
-            found = ["text"]
-        if "table" in found and not self.columns:
+        encoder = next((one for one in INPUTS if (folder / one.FILE).exists()), None)
+        if encoder and encoder.TAKES == "table" and not self.columns:
             self.columns = [
                 {"name": one.name, "kind": one.kind, "value": f"{one.fill:.6g}", "choices": list(one.categories)}
-                for one in TableEncoder.load(folder).columns
+                for one in encoder.load(folder).columns
             ]
-        self.ended = not found and not lives
-        self.kind = found[0] if found else ""  # last: the browser draws by it
+        self.ended = not encoder and not lives
+        self.kind = encoder.TAKES if encoder else ""  # last: the browser draws by it
 
     def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
         """A question as the browser asks it; a picture's bytes come beside it."""
