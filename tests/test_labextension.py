@@ -21,6 +21,13 @@ def test_every_text_is_in_chinese_too() -> None:
     assert said == known
 
 
+def test_every_state_is_in_chinese_too() -> None:
+    words = (ROOT / "widgets" / "kerasllm_widgets" / "static" / "words.js").read_text("utf-8")
+    told = re.search(r"const STATES: State\[\] = \[(.*)\]", SOURCES)
+    assert told
+    assert set(re.findall(r"'(\w+)'", told[1])) <= set(re.findall(r"^  (\w+): \[", words, re.MULTILINE))
+
+
 def test_its_version_is_the_packages() -> None:
     assert json.loads((FOLDER / "package.json").read_text("utf-8"))["version"] == __version__
 

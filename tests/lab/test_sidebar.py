@@ -20,9 +20,9 @@ pytestmark = pytest.mark.slow
 # What is told of each run, and what its buttons offer beside its view.
 STATES = {
     "lives": ("running", ["Stop"]),
-    "leaves": ("stopping", ["Stop"]),
+    "leaves": ("stopping…", ["Stop"]),
     "silent": ("stalled", ["Stop"]),
-    "lost": ("gone", ["Resume", "Delete"]),
+    "lost": ("its process is gone", ["Resume", "Delete"]),
     "halted": ("stopped", ["Resume", "Delete"]),
     "broken": ("failed", ["Resume", "Delete"]),
     "done": ("completed", ["Delete"]),

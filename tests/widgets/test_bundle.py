@@ -104,6 +104,14 @@ def test_the_language_is_labs_though_lab_tells_it_after_the_words_were_loaded() 
         "en Stop cell 2/5 yes 1 min 1 s",
         "zh 停止 单元格 2/5 是 1 分 1 秒",
     ]
+    page = """
+    Object.defineProperty(globalThis, "navigator", { value: { language: "zh" } });
+    globalThis.document = { documentElement: { lang: "en" } };
+    console.log(say("stop"));
+    speak("en"); // the extension's, from its translator
+    console.log(say("stop"));
+    """
+    assert run_script(module("words.js") + page) == ["停止", "Stop"]
 
 
 def test_a_widget_is_small() -> None:

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from kerasllm_widgets import Compare, Playground, RunView, children, playground
-from kerasllm_widgets.still import Still, html
+from kerasllm_widgets.still import Still, html, said
 
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files
+from kerasllm.run.folder import ENDED
 from kerasllm.run.process import myself
+from tests.widgets.pages import run_view
 
 MARKUP = "<img src=x onerror=alert(1)>"
 
@@ -112,3 +114,10 @@ def test_a_playgrounds_tells_what_became_of_the_run(monkeypatch: pytest.MonkeyPa
     files.replace_json(run.path / "status.json", {"state": "completed"})
     wait_for("completed", view.still._handle)
     view.close()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_it_says_of_a_state_what_the_live_view_says(language: str) -> None:
+    states = ["queued", "running", "stopping", "gone", *ENDED]
+    live = run_view("words.js", f"for (const state of {states}) console.log(say(state));", language)
+    assert [said(state, language) for state in states] == [words.rstrip("…") for words in live]

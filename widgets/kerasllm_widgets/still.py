@@ -23,7 +23,7 @@ WORDS = {
     "validation": ("validation", "验证"),
     "test": ("test", "测试"),
     "queued": ("queued", "排队中"),
-    "running": ("running", "训练中"),
+    "running": ("running", "运行中"),
     "stopping": ("stopping", "正在停止"),
     "stopped": ("stopped", "已停止"),
     "failed": ("failed", "失败"),

@@ -55,13 +55,15 @@ const WORDS = {
   // states
   queued: ["queued", "排队中"],
   starting: ["Loading Keras…", "正在加载 Keras…"],
-  running: ["running", "训练中"],
+  running: ["running", "运行中"],
   stopping: ["stopping…", "正在停止…"],
+  stalled: ["stalled", "无响应"],
   stopped: ["stopped", "已停止"],
   failed: ["failed", "失败"],
   completed: ["completed", "已完成"],
   deleted: ["deleted", "已删除"],
   gone: ["its process is gone", "进程已消失"],
+  unreadable: ["unreadable", "无法读取"],
 };
 
 // What a run does while it is running, by the name that its folder has for it.
@@ -73,12 +75,21 @@ const PHASES = {
   "loading Keras": ["Loading Keras…", "正在加载 Keras…"],
   "building the network": ["building the network", "构建网络"],
   compiling: ["compiling", "编译"],
+  training: ["training", "训练中"],
   scoring: ["scoring", "评分"],
 };
 
+let spoken = ""; // as Lab's extension, which has its translator, was told
+
+// In Lab's own parts its language counts alone.
+export function speak(tag) {
+  spoken = tag;
+}
+
 // Asked each time: Lab tells its language only after its extensions have been loaded.
 function isChinese() {
-  return [document.documentElement.lang, navigator.language].some((tag) => /^zh/i.test(tag || ""));
+  const tags = spoken ? [spoken] : [document.documentElement.lang, navigator.language];
+  return tags.some((tag) => /^zh/i.test(tag || ""));
 }
 
 export function language() {

@@ -3,6 +3,8 @@ import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 import type { ITranslator } from '@jupyterlab/translation';
 
+import { language, speak as speakWords } from '../../kerasllm_widgets/static/words.js';
+
 export interface Recipe {
   name: string;
   summary: string;
@@ -19,11 +21,10 @@ export class Refusal extends Error {
 }
 
 const settings = ServerConnection.makeSettings();
-let language = 'en';
 
-/** Have the server answer in Lab's language. */
+/** Have the server answer, and the views speak, in Lab's language. */
 export function speak(translator: ITranslator | null): void {
-  language = translator?.languageCode ?? 'en';
+  speakWords(translator?.languageCode ?? 'en');
 }
 
 export async function ask<T>(path: string, method = 'GET', body?: object): Promise<T> {
@@ -41,7 +42,7 @@ export async function askAgain<T>(path: string, tag: string): Promise<{ content:
 export const part = encodeURIComponent;
 
 async function send(path: string, init: RequestInit): Promise<Response> {
-  const asked = `${path.includes('?') ? '&' : '?'}language=${language}`;
+  const asked = `${path.includes('?') ? '&' : '?'}language=${language()}`;
   const url = URLExt.join(settings.baseUrl, 'kerasllm', path) + asked;
   const answer = await ServerConnection.makeRequest(url, init, settings);
   if (!answer.ok && answer.status !== 304) {

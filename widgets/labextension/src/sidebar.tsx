@@ -14,11 +14,11 @@ import type { Message } from '@lumino/messaging';
 import React from 'react';
 
 import { number } from '../../kerasllm_widgets/static/dom.js';
+import { duration, phase, say } from '../../kerasllm_widgets/static/words.js';
 import { MOST_RUNS, Sparkline } from './chart';
 import { kerasllmIcon } from './icons';
 import { reason } from './messages';
 import { lives, type Row, type State, type Watcher } from './watcher';
-import { duration, phaseWord, stateWord } from './words';
 
 const STATES: State[] = ['running', 'queued', 'stopping', 'stalled', 'stopped', 'failed', 'completed', 'gone', 'unreadable'];
 
@@ -93,7 +93,7 @@ function Runs({ watcher, commands, trans }: Shared & { watcher: Watcher }): JSX.
         <Choice label={trans.__('Recipe')} value={wanted} onChange={setRecipe} all={trans.__('all recipes')}
           options={recipes.map(name => [name, name])} />
         <Choice label={trans.__('State')} value={state} onChange={setState} all={trans.__('all states')}
-          options={STATES.map(name => [name, stateWord(name, trans)])} />
+          options={STATES.map(name => [name, say(name)])} />
         <button className="jp-mod-styled jp-mod-reject" disabled={compared.length < 2 || compared.length > MOST_RUNS}
           title={trans.__('Select 2 to %1 runs', MOST_RUNS)}
           onClick={() => void commands.execute('kerasllm:open-runs', { names: compared })}>
@@ -185,7 +185,7 @@ const Item = React.memo(function Item({ row, isChosen, choose, commands, trans }
           {name}
         </button>
         <span className="kerasllm-state">
-          {row.waits ? trans.__('waiting, place %1', row.waits) : stateWord(state, trans)}
+          {row.waits ? trans.__('waiting, place %1', row.waits) : say(state)}
         </span>
       </div>
       <div className="kerasllm-line">
@@ -212,11 +212,11 @@ function detail(row: Row, trans: TranslationBundle): string {
     const place =
       row.phase === 'training' && row.epochs
         ? trans.__('epoch %1/%2', Math.min((row.epoch ?? 0) + 1, row.epochs), row.epochs)
-        : phaseWord(row.phase, trans);
-    return [place, row.eta === null ? '' : trans.__('%1 left', duration(row.eta, trans))].filter(Boolean).join(', ');
+        : phase(row.phase);
+    return [place, row.eta === null ? '' : trans.__('%1 left', duration(row.eta))].filter(Boolean).join(', ');
   }
   if (row.state === 'completed' && row.phase) {
-    return phaseWord(row.phase, trans); // a notebook goes on after its training
+    return phase(row.phase); // a notebook goes on after its training
   }
   return row.score ? `${row.score.name} ${number(row.score.value)}` : row.recipe;
 }

@@ -8,11 +8,11 @@ import { Poll } from '@lumino/polling';
 import React from 'react';
 
 import { number } from '../../kerasllm_widgets/static/dom.js';
+import { phase, say } from '../../kerasllm_widgets/static/words.js';
 import { askAgain, part } from './api';
 import { Chart, type Line } from './chart';
 import { reason } from './messages';
 import { lives, OFTEN, SELDOM, type State } from './watcher';
-import { phaseWord, stateWord } from './words';
 
 /** By measure, its lines over the training and the validation rows: all x, all y. */
 type Curve = Record<string, { train?: [number[], number[]]; validation?: [number[], number[]] }>;
@@ -76,7 +76,7 @@ function View({ names, commands, trans, isShown }: Props): JSX.Element {
     );
   const heads = names.length > 1 ? shown.map(run => run.name) : [];
   const single = shown.length === 1 && names.length === 1 ? shown[0] : null;
-  const told = shown.map(run => run.message || phaseWord(run.phase, trans));
+  const told = shown.map(run => run.message || phase(run.phase));
   return (
     <>
       <h1>{single ? single.name : trans.__('Compare %1 runs', names.length)}</h1>
@@ -92,7 +92,7 @@ function View({ names, commands, trans, isShown }: Props): JSX.Element {
         heads={heads}
         rows={[
           [trans.__('recipe'), shown.map(run => run.recipe)],
-          [trans.__('state'), shown.map(run => stateWord(run.state, trans))],
+          [trans.__('state'), shown.map(run => say(run.state))],
           ...((told.some(Boolean) ? [[trans.__('message'), told]] : []) as Rows)
         ]}
       />
