@@ -1,13 +1,10 @@
 // Compare: parameters that differ, curves over one another, scores side by side, verdicts that flipped.
 import { h, button, allow, follow, attach, number } from "./dom.js";
-import { say, said, language } from "./words.js";
+import { say, said, tellLanguage } from "./words.js";
 import { chart } from "./chart.js";
 
 function render({ model, el }) {
-  if (model.get("language") !== language()) {
-    model.set("language", language());
-    model.save_changes();
-  }
+  tellLanguage(model);
   const runs = model.get("runs");
   const metrics = [...new Set(runs.flatMap((run) => Object.keys(run.curve)))];
   const parts = [h("h4", {}, say("parameters")), table(runs, model.get("parameters")), h("h4", {}, say("scores")), table(runs, model.get("scores"), runs[0].main)];
@@ -30,7 +27,7 @@ function table(runs, rows, main) {
   const names = Object.keys(rows).sort((one, two) => (two === main) - (one === main));
   if (!names.length) return h("p", { class: "kl-quiet" }, say("none"));
   return h("div", { class: "kl-scroll", tabindex: "0", role: "region" }, h("table", { class: "kl-table" },
-    h("thead", {}, h("tr", {}, h("td"), runs.map((run, i) => h("th", { scope: "col" }, run.name)))),
+    h("thead", {}, h("tr", {}, h("td"), runs.map((run) => h("th", { scope: "col" }, run.name)))),
     h("tbody", {}, names.map((name) => h("tr", { class: name === main ? "kl-main" : undefined }, h("th", { scope: "row" }, name), rows[name].map((value) => h("td", {}, value === "" ? "—" : number(value))))))));
 }
 

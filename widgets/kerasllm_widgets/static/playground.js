@@ -1,16 +1,13 @@
 // Playground: ask a run's model. What is typed is sent after a pause; answers to older questions are passed over.
 import { h, follow, attach, later, number, unique } from "./dom.js";
-import { say, said, language } from "./words.js";
+import { say, said, tellLanguage } from "./words.js";
 
 const PAUSE = 250; // milliseconds without a key
 const LARGEST = 8e6; // bytes of a picture; a message above 10 MiB ends the kernel's connection
 const LOOK = 1000; // between two looks whether the run has read its data
 
 function render({ model, el }) {
-  if (model.get("language") !== language()) {
-    model.set("language", language());
-    model.save_changes();
-  }
+  tellLanguage(model);
   let id = Date.now(); // greater than any that an earlier page asked with
   let isTold = false; // anything of the answer
   const refuse = (words) => answer.replaceChildren(...(words ? shown({ problem: words }) : []));

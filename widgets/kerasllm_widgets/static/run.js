@@ -1,6 +1,6 @@
 // RunView: state, progress, curve, result of one run; Stop and Resume.
 import { h, button, allow, follow, attach, number } from "./dom.js";
-import { say, said, phase, duration, language } from "./words.js";
+import { say, said, phase, duration, tellLanguage } from "./words.js";
 import { chart } from "./chart.js";
 import { stopByServer } from "./server.js";
 
@@ -8,10 +8,7 @@ const LIVE = ["queued", "starting", "running", "stopping"];
 const RESUMABLE = ["stopped", "failed", "gone"];
 
 function render({ model, el }) {
-  if (model.get("language") !== language()) {
-    model.set("language", language());
-    model.save_changes();
-  }
+  tellLanguage(model);
   const send = (what) => model.send({ do: what });
   const title = h("strong", { tabindex: "-1" });
   const state = h("span", { class: "kl-state", role: "status" });
@@ -86,7 +83,7 @@ function render({ model, el }) {
           drawn.set(name, chart(name, say("epoch")));
           charts.append(drawn.get(name).element);
         }
-        drawn.get(name).draw(["train", "validation"].filter((part) => parts[part]).map((part, style) => ({
+        drawn.get(name).draw(["train", "validation"].filter((part) => parts[part]).map((part) => ({
           name: say(part === "train" ? "training" : part), x: parts[part][0], y: parts[part][1], style: part === "train" ? 0 : 1,
         })));
       }

@@ -96,6 +96,13 @@ export function language() {
   return isChinese() ? "zh" : "en";
 }
 
+// Tells Python the page's language.
+export function tellLanguage(model) {
+  if (model.get("language") === language()) return;
+  model.set("language", language());
+  model.save_changes();
+}
+
 export function say(word) {
   return WORDS[word] ? WORDS[word][isChinese() ? 1 : 0] : word;
 }

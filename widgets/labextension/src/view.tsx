@@ -231,15 +231,11 @@ function Table({ caption, heads, rows }: { caption: string; heads: string[]; row
           <tr key={name}>
             <th scope="row">{name}</th>
             {values.map((value, place) => (
-              <td key={place}>{cell(value)}</td>
+              <td key={place}>{number(value)}</td>
             ))}
           </tr>
         ))}
       </tbody>
     </table>
   );
-}
-
-function cell(value: unknown): string {
-  return number(value);
 }
