@@ -17,7 +17,7 @@ from kerasllm.run import Run, differing, open_run
 from kerasllm_widgets import children
 from kerasllm_widgets.bundle import module, styles
 from kerasllm_widgets.curve import Curve
-from kerasllm_widgets.still import Still, said, wrapped
+from kerasllm_widgets.still import Still, number, said, wrapped
 
 MOST = 8  # runs; more lines cannot be told apart
 NOT_SCORES = ("main", "split")
@@ -82,7 +82,7 @@ class Compare(anywidget.AnyWidget):
     def _kept(self) -> str:
         names = "".join(f'<th scope="col">{escape(run.name)}</th>' for run in self._runs)
         rows = "".join(
-            f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{_plain(value)}</td>" for value in values)}</tr>'
+            f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{number(value)}</td>" for value in values)}</tr>'
             for name, values in {**self.parameters, **self.scores}.items()
         )
         states = "".join(f"<td>{said(run.state, self.language)}</td>" for run in self._runs)
@@ -94,7 +94,3 @@ def _drawn(run: Run) -> dict[str, Any]:
     curve = Curve()
     curve.add(run.epochs)
     return {"name": run.name, "state": run.state, "main": run.scores.get("main", ""), "curve": curve.drawn()}
-
-
-def _plain(value: Any) -> str:
-    return "" if value is None else escape(f"{value:.4g}" if isinstance(value, float) else str(value))

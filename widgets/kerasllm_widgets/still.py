@@ -96,14 +96,15 @@ def _table(splits: dict[str, dict[str, Any]], language: str) -> str:
     head = "".join(f'<th scope="col">{said(split, language)}</th>' for split in plain)
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th>'
-        + "".join(f"<td>{_number(scores.get(name))}</td>" for scores in plain.values())
+        + "".join(f"<td>{number(scores.get(name))}</td>" for scores in plain.values())
         + "</tr>"
         for name in names
     )
     return f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _number(value: Any) -> str:
+def number(value: Any) -> str:
+    """A value of a table's cell."""
     return "" if value is None else escape(f"{value:.4g}" if isinstance(value, float) else str(value))
 
 
