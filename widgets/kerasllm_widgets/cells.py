@@ -1,7 +1,10 @@
-"""Which views a cell made: run again, it closes those it made before, and with them their threads and processes."""
+"""The cell that makes views: run again, it closes those it made before, and with them their threads and processes."""
 
 from __future__ import annotations
 
+import contextvars
+import threading
+from collections.abc import Callable
 from typing import Any
 
 _shown: dict[str, tuple[str, list[Any]]] = {}  # of each cell its last execution that showed views, and these
@@ -29,3 +32,9 @@ def show(view: Any, made: tuple[str, str]) -> None:
             old.close()
         views = []
     _shown[cell] = execution, [*views, view]
+
+
+def in_thread(name: str, work: Callable[..., None], *given: Any) -> None:
+    """Work in a thread under this cell's context: what it displays would drift to whichever cell ran last."""
+    run = contextvars.copy_context().run
+    threading.Thread(target=run, args=(work, *given), name=f"kerasllm-{name}", daemon=True).start()

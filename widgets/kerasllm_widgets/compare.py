@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextvars
 import json
-import threading
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ import traitlets
 
 from kerasllm.errors import InputError
 from kerasllm.run import Run, differing, open_run
-from kerasllm_widgets import children
+from kerasllm_widgets import cells, children
 from kerasllm_widgets.bundle import module, styles
 from kerasllm_widgets.curve import Curve
 from kerasllm_widgets.still import Still, number, said, wrapped
@@ -67,8 +65,7 @@ class Compare(anywidget.AnyWidget):
             return
         self.flips = {"state": "asked"}
         self._worker = children.take() or children.Worker()
-        work = contextvars.copy_context().run
-        threading.Thread(target=work, args=(self._flips, self._worker), name="kerasllm-flips", daemon=True).start()
+        cells.in_thread("flips", self._flips, self._worker)
 
     def _flips(self, worker: children.Worker) -> None:
         """Ask a worker, which has Keras, for the rows that the runs disagree on."""

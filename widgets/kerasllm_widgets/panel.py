@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -207,7 +206,7 @@ class Panel(ipywidgets.VBox):
             "card": lambda: self._card(click),
             "save": lambda: self._save(content["name"]),
         }
-        _in_thread(work[content["do"]])  # large files take their time
+        cells.in_thread("panel", work[content["do"]])  # large files take their time
 
     def _try(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
         """Open a playground below the run."""
@@ -248,7 +247,7 @@ class Panel(ipywidgets.VBox):
 
     def _look_at_file(self) -> None:
         """Read the file in a thread: the kernel stays free."""
-        _in_thread(self._read)
+        cells.in_thread("panel", self._read)
 
     def _read(self) -> None:
         """Read the file, if it is another one or was written since it was read."""
@@ -295,7 +294,3 @@ def _free_name(stem: str) -> str:
     while Path(f"{stem}-{number}.ipynb").exists():
         number += 1
     return f"{stem}-{number}.ipynb"
-
-
-def _in_thread(work: Callable[[], None]) -> None:
-    threading.Thread(target=contextvars.copy_context().run, args=(work,), name="kerasllm-panel", daemon=True).start()

@@ -6,7 +6,6 @@ The model answers in a process of its own, so that the kernel imports no Keras a
 from __future__ import annotations
 
 import base64
-import contextvars
 import threading
 import time
 from pathlib import Path
@@ -20,7 +19,7 @@ from kerasllm.errors import InputError
 from kerasllm.language import Writing
 from kerasllm.run import Run, open_run
 from kerasllm.run.folder import LIVE
-from kerasllm_widgets import children
+from kerasllm_widgets import cells, children
 from kerasllm_widgets.bundle import module, styles
 from kerasllm_widgets.form import control, mistakes, told
 from kerasllm_widgets.still import Still, html
@@ -70,8 +69,7 @@ class Playground(anywidget.AnyWidget):
     def _ipython_display_(self) -> None:
         self.still.display(self)
         children.park()
-        work = contextvars.copy_context().run
-        threading.Thread(target=work, args=(self._watch,), name="kerasllm-playground", daemon=True).start()
+        cells.in_thread("playground", self._watch)
 
     def _watch(self) -> None:
         """Have the still tell what became of the run."""

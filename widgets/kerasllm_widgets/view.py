@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextvars
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from kerasllm.run import Run, open_run
 from kerasllm.run.folder import ENDED, LIVE
 from kerasllm.run.watch import Tail
 from kerasllm.session import check_replayable
-from kerasllm_widgets import children, log
+from kerasllm_widgets import cells, children, log
 from kerasllm_widgets.bundle import module, styles
 from kerasllm_widgets.curve import Curve
 from kerasllm_widgets.still import Still, html
@@ -66,9 +65,7 @@ class RunView(anywidget.AnyWidget):
         self.run, self._until = run, threading.Event()
         self.curve, self.result, self.figures, self.log, self.problem = {}, {}, [], "", ""
         self.look = _look(run)
-        # Under the cell's context, or what it displays drifts to whichever cell ran last.
-        work = contextvars.copy_context().run
-        threading.Thread(target=work, args=(self._watch, run, self._until), name="kerasllm-view", daemon=True).start()
+        cells.in_thread("view", self._watch, run, self._until)
 
     def kept(self) -> str:
         """What a notebook keeps of the run."""
