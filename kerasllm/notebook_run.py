@@ -16,6 +16,7 @@ from kerasllm import own_notebook, recipes, session
 from kerasllm.errors import InputError, needs
 from kerasllm.kernels import Kernels, environment, this_interpreter
 from kerasllm.notebook import draw, template
+from kerasllm.notebook_engine import braces, engine
 from kerasllm.own_notebook import SOURCE, declared, is_notebook, load, reserve_notebook
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create, files
@@ -108,10 +109,10 @@ def execute(run: Run, kernels: Kernels | None = None) -> Run:
     # Drawn anew: a default that has drifted would make the notebook train another run than this one.
     drawn = draw(recipe, load(source) if source else None)
     nbformat.write(drawn, target)
-    path = own_notebook.braces(target)
+    path = braces(target)
     cells = _Cells(run)
     papermill.engines.papermill_engines.register(
-        "kerasllm", own_notebook.engine(kernels if _may_find_keras(drawn, recipe) else None)
+        "kerasllm", engine(kernels if _may_find_keras(drawn, recipe) else None)
     )
     try:
         with this_interpreter() as kernel, environment(KERASLLM_RUN=str(run.path)), interrupts(partial(_stop, run)):

@@ -9,25 +9,23 @@ from __future__ import annotations
 import ast
 import io
 import json
-import signal
 import sys
-import threading
 import time
 import tokenize
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kerasllm.errors import InputError, did_you_mean, may_read, needs
-from kerasllm.kernels import Kernels, environment, this_interpreter
+from kerasllm.kernels import environment, this_interpreter
+from kerasllm.notebook_engine import braces, engine
 from kerasllm.run import Run, files, reserve
 from kerasllm.run.process import interrupts, myself
-from kerasllm.run.writer import POLL, Writer
+from kerasllm.run.writer import Writer
 
 SOURCE = "source.ipynb"  # in the run's folder: what is executed, whatever becomes of the user's file
-PATIENCE = 10.0  # seconds a cell may take to heed an interrupt, before its kernel is killed
 NO_LITERAL = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError)  # as Python's parser says it
 SIMPLE: dict[str, type] = {kind.__name__: kind for kind in (bool, int, float, str)}
 
@@ -262,74 +260,3 @@ def execute(run: Run) -> Run:
                 raise InputError(f"the kernel: {error}", f"内核：{error}") from error
         writer.end("completed")
     return run
-
-
-def braces(path: Path) -> str:
-    """The path as papermill wants it, which fills parameters into a path's braces."""
-    return str(path).replace("{", "{{").replace("}", "}}")
-
-
-def engine(kernels: Kernels | None = None) -> Any:
-    """papermill's engine, telling each cell to a `writer`, and interrupting a cell when that is asked to stop.
-
-    With `kernels` the notebook's is one of those.
-    """
-    from papermill.clientwrap import PapermillNotebookClient
-    from papermill.engines import NBClientEngine
-
-    class Client(PapermillNotebookClient):
-        def create_kernel_manager(self) -> Any:
-            """As ever, but for the process where there are kernels to fork."""
-            manager = super().create_kernel_manager()
-            return kernels.provision(manager) if kernels else manager
-
-        def papermill_execute_cells(self) -> None:
-            """Execute the cells while a thread looks for a wish to stop."""
-            with _stopping(self.writer, self.km):
-                super().papermill_execute_cells()
-
-    class Engine(NBClientEngine):
-        @classmethod
-        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, *, writer: Any, **more: Any) -> Any:
-            """Execute, with each cell's place among the code cells as the run's phase."""
-            places = [place for place, cell in enumerate(nb_man.nb.cells) if cell.cell_type == "code"]
-            begin = nb_man.cell_start
-
-            def tell(cell: Any, cell_index: int | None = None, **words: Any) -> None:
-                if cell_index in places:
-                    done = places.index(cell_index)
-                    writer.update(phase=f"cell {done + 1}/{len(places)}", step=done, steps=len(places))
-                begin(cell, cell_index, **words)
-
-            nb_man.cell_start = tell
-            writer.update(phase="starting the kernel")
-            names = ("input_path", "start_timeout", "execution_timeout", "log_output", "stdout_file", "stderr_file")
-            kept = {name: value for name, value in more.items() if name not in names}
-            client = Client(nb_man, kernel_name=kernel_name, startup_timeout=more.get("start_timeout", 60), **kept)
-            client.writer = writer
-            return client.execute()
-
-    return Engine
-
-
-@contextmanager
-def _stopping(writer: Any, kernel: Any) -> Iterator[None]:
-    """Interrupt the kernel once a stop is asked; kill it where the cell does not heed that."""
-    done = threading.Event()
-
-    def look() -> None:
-        while not writer.stop_asked():
-            if done.wait(POLL):
-                return
-        process = kernel.provisioner.process
-        process.send_signal(signal.SIGINT)
-        if not done.wait(PATIENCE):
-            process.kill()
-
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()

@@ -22,6 +22,7 @@ ORDER = [
     ["evaluate", "figures"],
     ["run"],
     ["doctor", "forks", "kernels"],
+    ["notebook_engine"],
     ["own_notebook"],
     ["session"],
     ["recipe"],
