@@ -92,18 +92,9 @@ def execute(run: Run, kernels: Kernels | None = None) -> Run:
         return run
     if run.status["state"] == "running" and run.state != "gone":  # the notebook would train a new run beside it
         raise trained_already(run)
-    if run.state in ("stopped", "failed", "gone"):  # the notebook's training goes on from the checkpoint
-        session.replayed(run)
-        (run.path / "stop").unlink(missing_ok=True)
-        waiting = {"state": "queued", "heartbeat": time.time(), "before": run.seconds, **myself()}
-        files.replace_json(run.path / "status.json", waiting)
+    if run.state in ("stopped", "failed", "gone"):
+        _let_wait(run)
     recipe = type(run.recipe)
-    # papermill writes the values as Python literals of the types that the recipe made of them.
-    given = {
-        name: value
-        for name, value in run.asked["parameters"].items()
-        if value != recipe.model_fields[name].get_default()
-    }
     own, target = run.path / SOURCE, run.path / "notebook.ipynb"
     source = own if own.exists() else template(recipe.name())
     # Drawn anew: a default that has drifted would make the notebook train another run than this one.
@@ -117,7 +108,7 @@ def execute(run: Run, kernels: Kernels | None = None) -> Run:
     try:
         with this_interpreter() as kernel, environment(KERASLLM_RUN=str(run.path)), interrupts(partial(_stop, run)):
             papermill.execute_notebook(
-                path, path, given, engine_name="kerasllm", kernel_name=kernel, progress_bar=False, writer=cells
+                path, path, _given(run), engine_name="kerasllm", kernel_name=kernel, progress_bar=False, writer=cells
             )
     except papermill.PapermillExecutionError as error:
         _tell(run, f"notebook: {error.ename}: {error.evalue}")
@@ -133,6 +124,20 @@ def execute(run: Run, kernels: Kernels | None = None) -> Run:
         if run.status["state"] == "queued":
             fail(run, "the notebook ended before the training began", "notebook 在训练开始之前就结束了")
     return run
+
+
+def _let_wait(run: Run) -> None:
+    """Queue a run again, whose notebook's training then goes on from the checkpoint."""
+    session.replayed(run)
+    (run.path / "stop").unlink(missing_ok=True)
+    waiting = {"state": "queued", "heartbeat": time.time(), "before": run.seconds, **myself()}
+    files.replace_json(run.path / "status.json", waiting)
+
+
+def _given(run: Run) -> dict[str, Any]:
+    """What papermill injects: the values that are no defaults, of the types that the recipe made of them."""
+    fields = type(run.recipe).model_fields
+    return {name: value for name, value in run.asked["parameters"].items() if value != fields[name].get_default()}
 
 
 def _may_find_keras(notebook: Any, recipe: type[Recipe]) -> bool:
