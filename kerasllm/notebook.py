@@ -17,11 +17,12 @@ from typing import Any
 
 from kerasllm.errors import InputError, did_you_mean
 from kerasllm.evaluate import flat
+from kerasllm.own_notebook import INJECTED, load, tagged
 from kerasllm.parameters import description
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run
 
-INJECTED = "# Parameters\n"  # how papermill begins the cell it injects
+BEGINS = "# Parameters\n"  # the cell that papermill injects
 
 
 def parameters_cell(recipe: type[Recipe], values: Mapping[str, Any] = MappingProxyType({})) -> str:
@@ -46,7 +47,7 @@ def parameters(recipe: type[Recipe], namespace: Mapping[str, Any]) -> Recipe:
     A name that papermill injected and the recipe lacks raises InputError with the nearest one.
     """
     for cell in namespace.get("In", ()):
-        if cell.startswith(INJECTED):
+        if cell.startswith(BEGINS):
             for statement in ast.parse(cell).body:
                 for target in statement.targets if isinstance(statement, ast.Assign) else ():
                     if isinstance(target, ast.Name) and target.id not in recipe.model_fields:
@@ -76,18 +77,26 @@ def template(recipe: str) -> Path | None:
     return next((path for path in (packed, checkout) if path.exists()), None)
 
 
+def drawn(recipe: type[Recipe]) -> Any:
+    """The recipe's own notebook, drawn anew."""
+    path = template(recipe.name())
+    return draw(recipe, load(path) if path else None)
+
+
 def draw(recipe: type[Recipe], notebook: Any = None) -> Any:
-    """A recipe's notebook with its parameters cell drawn anew, no outputs; a first one if there is none."""
+    """A recipe's notebook with its parameters cell drawn anew, nothing injected, no outputs; a first one if none."""
     import nbformat
 
     notebook = notebook or _first(recipe)
-    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    if len(tagged) != 1:
+    found = tagged(notebook)
+    if len(found) != 1:
         raise InputError(
-            f"{recipe.name()}.ipynb: {len(tagged)} cells are tagged `parameters`; it needs one",
-            f"{recipe.name()}.ipynb：有 {len(tagged)} 个单元格带 `parameters` 标签；应当只有一个",
+            f"{recipe.name()}.ipynb: {len(found)} cells are tagged `parameters`; it needs one",
+            f"{recipe.name()}.ipynb：有 {len(found)} 个单元格带 `parameters` 标签；应当只有一个",
         )
-    tagged[0].source = parameters_cell(recipe)
+    found[0].source = parameters_cell(recipe)
+    for cell in tagged(notebook, INJECTED):  # by an earlier run
+        notebook.cells.remove(cell)
     for place, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{place}"
         if cell.cell_type == "code":

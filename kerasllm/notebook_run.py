@@ -5,6 +5,7 @@ What is executed is the recipe's own notebook, or one of the user's that trains 
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -15,9 +16,9 @@ from typing import Any
 from kerasllm import own_notebook, recipes, session
 from kerasllm.errors import InputError, needs
 from kerasllm.kernels import Kernels, environment, this_interpreter
-from kerasllm.notebook import draw, template
+from kerasllm.notebook import draw, drawn
 from kerasllm.notebook_engine import braces, engine
-from kerasllm.own_notebook import SOURCE, declared, is_notebook, load, reserve_notebook
+from kerasllm.own_notebook import INJECTED, SOURCE, Declared, declared, is_notebook, load, reserve_notebook, tagged
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create, files
 from kerasllm.run.folder import ENDED
@@ -52,17 +53,26 @@ def reserve(recipe: str, values: Mapping[str, str], *, runs: str = "", name: str
 def recipe_of(path: Path) -> type[Recipe] | None:
     """The recipe that a notebook trains, which is the one its code hands to `parameters`; None of any other."""
     code = "\n".join(cell.source for cell in load(path).cells if cell.cell_type == "code")
-    found = re.search(r"\bparameters\((\w+), globals\(\)\)", code)
+    found = re.search(r"\bparameters\((?:\w+\.)*(\w+), globals\(\)\)", code)
     classes = (recipes.find(name) for name in recipes.names()) if found else ()
     return next((recipe for recipe in classes if found and recipe.__name__ == found[1]), None)
 
 
-def from_notebook(recipe: type[Recipe], path: Path, given: Mapping[str, Any]) -> Recipe:
-    """The recipe with the given values, and else those of the notebook's own parameters cell.
+def settings(path: Path) -> dict[str, Declared]:
+    """What a recipe's notebook declares: in its parameters cell, and in papermill's own of an earlier execution."""
+    return declared(path) | declared(path, INJECTED)
 
-    Files that the cell names lie beside the notebook.
+
+def from_notebook(recipe: type[Recipe], path: Path, given: Mapping[str, Any]) -> Recipe:
+    """The recipe with the given values, and else those of the notebook's own cells.
+
+    Files that the cells name lie beside the notebook.
     """
-    own = {name: one.default for name, one in declared(path).items() if name in recipe.model_fields}
+    if not tagged(load(path)):
+        raise InputError(
+            f"{path.name} has no cell tagged `parameters`", f"{path.name} 没有带 `parameters` 标签的单元格"
+        )
+    own = {name: one.default for name, one in settings(path).items() if name in recipe.model_fields}
     for name in own.keys() - given.keys():
         if own[name] is None:
             raise InputError(
@@ -71,8 +81,15 @@ def from_notebook(recipe: type[Recipe], path: Path, given: Mapping[str, Any]) ->
             )
     values = {**own, **given}
     named = {name: file for name, file in recipe(**values).files(path.parent).items() if name not in given}
-    beside = {name: str(path.parent / file) for name, file in named.items() if not file.startswith("sample:")}
+    beside = {name: _beside(path, file) for name, file in named.items() if not file.startswith("sample:")}
     return recipe(**{**values, **beside})
+
+
+def _beside(path: Path, file: str) -> str:
+    """A file as it is named from here, which the notebook at `path` names from its own folder."""
+    whole = str(path.parent / file)
+    short = os.path.normpath(whole)  # sub/../x.csv is x.csv, unless sub is a link
+    return short if os.path.realpath(short) == os.path.realpath(whole) else whole
 
 
 def execute(run: Run, kernels: Kernels | None = None) -> Run:
@@ -96,14 +113,13 @@ def execute(run: Run, kernels: Kernels | None = None) -> Run:
         _let_wait(run)
     recipe = type(run.recipe)
     own, target = run.path / SOURCE, run.path / "notebook.ipynb"
-    source = own if own.exists() else template(recipe.name())
     # Drawn anew: a default that has drifted would make the notebook train another run than this one.
-    drawn = draw(recipe, load(source) if source else None)
-    nbformat.write(drawn, target)
+    notebook = draw(recipe, load(own)) if own.exists() else drawn(recipe)
+    nbformat.write(notebook, target)
     path = braces(target)
     cells = _Cells(run)
     papermill.engines.papermill_engines.register(
-        "kerasllm", engine(kernels if _may_find_keras(drawn, recipe) else None)
+        "kerasllm", engine(kernels if _may_find_keras(notebook, recipe) else None)
     )
     try:
         with this_interpreter() as kernel, environment(KERASLLM_RUN=str(run.path)), interrupts(partial(_stop, run)):
@@ -145,14 +161,14 @@ def _may_find_keras(notebook: Any, recipe: type[Recipe]) -> bool:
 
     Other code may choose a backend, or set what is read but once.
     """
-    path = template(recipe.name())
-    return _before_training(notebook) == _before_training(draw(recipe, load(path) if path else None))
+    return _before_training(notebook) == _before_training(drawn(recipe))
 
 
 def _before_training(notebook: Any) -> list[str]:
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     last = next((place for place, cell in enumerate(code) if ".train(" in cell.source), len(code))
-    return [cell.source for cell in code[: last + 1] if "parameters" not in cell.metadata.get("tags", [])]
+    parameters = tagged(notebook)
+    return [cell.source for cell in code[: last + 1] if cell not in parameters]
 
 
 class _Cells:

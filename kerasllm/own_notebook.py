@@ -25,6 +25,7 @@ from kerasllm.run import Run, files, reserve
 from kerasllm.run.process import interrupts, myself
 from kerasllm.run.writer import Writer
 
+PARAMETERS, INJECTED = "parameters", "injected-parameters"  # tags; papermill's own cell comes after and counts
 SOURCE = "source.ipynb"  # in the run's folder: what is executed, whatever becomes of the user's file
 NO_LITERAL = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError)  # as Python's parser says it
 SIMPLE: dict[str, type] = {kind.__name__: kind for kind in (bool, int, float, str)}
@@ -66,13 +67,18 @@ def load(path: Path) -> Any:
         ) from error
 
 
-def declared(path: Path) -> dict[str, Declared]:
-    """The parameters of a notebook's cell tagged `parameters`; {} where it has none."""
-    return _declared(load(path), path.name)
+def tagged(notebook: Any, tag: str = PARAMETERS) -> list[Any]:
+    """The notebook's cells with a tag."""
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
 
 
-def _declared(notebook: Any, name: str) -> dict[str, Declared]:
-    cell = next((cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])), None)
+def declared(path: Path, tag: str = PARAMETERS) -> dict[str, Declared]:
+    """The parameters of a notebook's cell with that tag; {} where it has none."""
+    return _declared(load(path), path.name, tag)
+
+
+def _declared(notebook: Any, name: str, tag: str) -> dict[str, Declared]:
+    cell = next(iter(tagged(notebook, tag)), None)
     if cell is None:
         return {}
     language = _language(notebook)

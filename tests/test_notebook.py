@@ -17,12 +17,12 @@ from typing import Any
 import nbformat
 import pytest
 
-from kerasllm import notebook_run, recipes
+from kerasllm import notebook, notebook_run, recipes
 from kerasllm.cli import main
 from kerasllm.errors import InputError
 from kerasllm.kernels import this_interpreter
 from kerasllm.notebook import draw, parameters, parameters_cell, template
-from kerasllm.notebook_run import execute, reserve
+from kerasllm.notebook_run import execute, from_notebook, reserve
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.recipes.text_classifier import TextClassifier
 from kerasllm.run import Run, files
@@ -138,6 +138,26 @@ def test_a_recipe_without_a_notebook_gets_one_drawn() -> None:
     book = draw(LinearRegression)
     nbformat.validate(book)
     assert book.cells[1].source == parameters_cell(LinearRegression)
+
+
+def test_what_an_earlier_execution_injected_counts_and_is_injected_once(tmp_path: Path) -> None:
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    book = parameterize_notebook(load_notebook_node(str(ROOT / "notebooks" / "linear_regression.ipynb")), {"epochs": 2})
+    nbformat.write(book, tmp_path / "executed.ipynb")
+    assert from_notebook(LinearRegression, tmp_path / "executed.ipynb", {}).epochs == 2
+    assert from_notebook(LinearRegression, tmp_path / "executed.ipynb", {"epochs": "100"}).epochs == 100
+    assert "epochs = 2" not in nbformat.writes(draw(LinearRegression, book))
+
+
+def test_a_recipes_notebook_without_a_parameters_cell_reserves_nothing(tmp_path: Path, runs: Path) -> None:
+    book = draw(LinearRegression)
+    book.cells[1].metadata.tags = []
+    nbformat.write(book, tmp_path / "own.ipynb")
+    with pytest.raises(InputError, match=r"own\.ipynb has no cell tagged `parameters`"):
+        reserve(str(tmp_path / "own.ipynb"), QUICK)
+    assert not runs.exists()
 
 
 # --- checked before a kernel starts
@@ -373,7 +393,7 @@ def test_a_cell_that_fails_after_the_training_is_our_fault_and_costs_no_model(
     book.cells[-1].source = "1 / 0"
     book.cells[1].source = book.cells[1].source.replace("batch_size: int = 65536", "batch_size: int = 64")
     nbformat.write(book, tmp_path / "broken.ipynb")
-    monkeypatch.setattr(notebook_run, "template", lambda recipe: tmp_path / "broken.ipynb")
+    monkeypatch.setattr(notebook, "template", lambda recipe: tmp_path / "broken.ipynb")
     run = reserve("linear_regression", QUICK)
     with pytest.raises(RuntimeError, match="ZeroDivisionError"):
         execute(run)

@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from kerasllm import notebook_run
+from kerasllm import notebook
 from kerasllm.notebook import draw
 from kerasllm.notebook_run import execute, reserve
 from kerasllm.recipes.linear_regression import LinearRegression
@@ -50,7 +50,7 @@ def test_each_cell_around_the_training_is_the_runs_phase(tmp_path: Path, monkeyp
     book.cells = [book.cells[1], *(nbformat.v4.new_code_cell(look + "print(status.read_text())") for _ in range(2))]
     book.cells[1].source += "\nstatus.write_text(json.dumps({'state': 'completed'}))"
     nbformat.write(book, tmp_path / "short.ipynb")
-    monkeypatch.setattr(notebook_run, "template", lambda recipe: tmp_path / "short.ipynb")
+    monkeypatch.setattr(notebook, "template", lambda recipe: tmp_path / "short.ipynb")
     run = execute(reserve("linear_regression", QUICK))
     cells = [one for one in nbformat.read(run.path / "notebook.ipynb", as_version=4).cells if "status" in one.source]
     told = [json.loads(cell.outputs[0].text) for cell in cells]

@@ -10,9 +10,9 @@ import nbformat
 
 from kerasllm import recipes
 from kerasllm.errors import InputError
-from kerasllm.notebook import draw, template
-from kerasllm.notebook_run import from_notebook, recipe_of, reserve
-from kerasllm.own_notebook import SOURCE, Declared, declared, load
+from kerasllm.notebook import drawn
+from kerasllm.notebook_run import from_notebook, recipe_of, reserve, settings
+from kerasllm.own_notebook import SOURCE, Declared, declared, load, tagged
 from kerasllm.parameters import schema
 from kerasllm.run import Run, files
 from kerasllm_widgets.server.forms import Filled, anchored
@@ -23,8 +23,7 @@ TYPES = {"bool": "boolean", "int": "integer", "float": "number", "str": "string"
 
 def panel_notebook(recipe: str) -> Any:
     """The recipe's template, drawn anew, with its panel below the title."""
-    path = template(recipe)
-    notebook = draw(recipes.find(recipe), nbformat.read(path, as_version=4) if path else None)
+    notebook = drawn(recipes.find(recipe))
     source = f'from kerasllm_widgets import Panel\n\nPanel("{recipe}")'
     cell = nbformat.v4.new_code_cell(source, metadata={"tags": [PANEL]})
     titles = 1 if notebook.cells and notebook.cells[0].cell_type == "markdown" else 0
@@ -37,13 +36,13 @@ def form(path: Path, language: str) -> dict[str, Any]:
 
     The defaults are the cell's values. A computed one is not known: its field is empty, and not sent while it is.
     """
-    recipe, known = recipe_of(path), declared(path)
-    if recipe:
-        drawn = schema(recipe, language)
-        for name in known.keys() & drawn["properties"].keys():
-            del drawn["properties"][name]["default"]
-            drawn["properties"][name] |= _default(known[name])
-        return {"recipe": recipe.name(), "schema": drawn, "values": {}}
+    if recipe := recipe_of(path):
+        shown, own = schema(recipe, language), settings(path)
+        for name in own.keys() & shown["properties"].keys():
+            del shown["properties"][name]["default"]
+            shown["properties"][name] |= _default(own[name])
+        return {"recipe": recipe.name(), "schema": shown, "values": {}}
+    known = declared(path)
     if not known:
         raise InputError(
             f"{path.name} has no cell tagged `parameters`: tag one in the notebook's property inspector",
@@ -62,7 +61,8 @@ def reserve_notebook(root: Path, runs: Path, path: Path, filled: Filled) -> Run:
         values = anchored(root, recipe, replace(filled, values=whole))
     run = reserve(str(path), values, runs=str(runs), name=filled.name)
     notebook = load(run.path / SOURCE)
-    notebook.cells = [cell for cell in notebook.cells if PANEL not in cell.metadata.get("tags", [])]
+    for cell in tagged(notebook, PANEL):
+        notebook.cells.remove(cell)
     files.replace_text(run.path / SOURCE, nbformat.writes(notebook))
     return run
 
