@@ -241,6 +241,21 @@ def test_a_diverging_loss_keeps_the_last_good_weights_and_names_the_cause() -> N
     assert found is None or all(np.isfinite(value).all() for value in found[1])
 
 
+def test_a_validation_that_is_begun_again_and_diverges_is_one_line_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "v.csv").write_text("x,y\n1,1e30\n")  # its squared error is more than float32 holds
+    run = create(LinearRegression(data="sample:line", validation=str(tmp_path / "v.csv")), name="wild")
+    with monkeypatch.context() as patched:
+        patched.setattr(Recorder, "on_test_batch_begin", lambda recorder, *words, logs: recorder._stop())
+        assert run.resume().state == "stopped"
+    stopped = run.model.get_weights()
+    with pytest.raises(InputError, match=r"^val_loss is inf in epoch 1: the learning rate 0.2 is probably too high"):
+        run.resume()
+    assert (run.state, "learning rate 0.2" in run.status["message"]) == ("failed", True)
+    assert all(np.array_equal(one, other) for one, other in zip(stopped, run.model.get_weights(), strict=True))
+
+
 def test_early_stopping_keeps_the_best_weights() -> None:
     run = TextClassifier(validation=0.2, early_stopping=3, epochs=60, learning_rate=0.05, schedule="constant").train()
     losses = [line["val_loss"] for line in run.epochs]

@@ -45,9 +45,10 @@ class Recorder(keras.callbacks.Callback):
         self._good: list[np.ndarray] = []
 
     def restore(self, values: list[np.ndarray]) -> None:
-        """Put a checkpoint's values back; called once the model's metrics exist."""
+        """Put a checkpoint's values back, once the model's metrics exist, and remember its weights."""
         checkpoint.restore(self.model, values)
         self._metrics = [keras.ops.convert_to_numpy(one) for one in self.model.metrics_variables]
+        self._good = self.model.get_weights()
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Remember the weights it starts from."""
