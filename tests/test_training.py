@@ -256,6 +256,19 @@ def test_a_validation_that_is_begun_again_and_diverges_is_one_line_too(
     assert all(np.array_equal(one, other) for one, other in zip(stopped, run.model.get_weights(), strict=True))
 
 
+def test_an_epoch_that_diverged_is_not_validated(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses: list[float] = []
+
+    def note(recorder: Recorder, batch: int, logs: Any = None) -> None:
+        losses.append(recorder.progress.trained["loss"])
+
+    monkeypatch.setattr(Recorder, "on_test_batch_begin", note)
+    wild: dict[str, Any] = {"data": "sample:diabetes", "batch_size": 4, "learning_rate": 10, "schedule": "constant"}
+    with pytest.raises(InputError, match=r"^loss is (nan|inf) in epoch \d+: "):
+        LinearRegression(**wild, epochs=50, validation="0.2").train()
+    assert np.isfinite(losses).all()
+
+
 def test_early_stopping_keeps_the_best_weights() -> None:
     run = TextClassifier(validation=0.2, early_stopping=3, epochs=60, learning_rate=0.05, schedule="constant").train()
     losses = [line["val_loss"] for line in run.epochs]

@@ -84,7 +84,9 @@ class Recorder(keras.callbacks.Callback):
         """The epoch's batches are trained; Keras is about to reset the metrics for the validation."""
         if not self.progress.trained:
             self._sync()
-            self.progress.trained = self._logs()
+            trained = self._logs()
+            self._check(trained)  # a stop in the validation would keep weights that are no numbers
+            self.progress.trained = trained
             self.progress.batch = self._steps
             self.progress.step = (self.progress.epoch + 1) * self._steps
 
