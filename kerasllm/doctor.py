@@ -19,9 +19,9 @@ from typing import Any
 
 from kerasllm import spoken
 
+COMPUTE = ("kerasllm", "keras", "tensorflow", "jax", "torch", "numpy", "tokenizers")  # the weights depend on these
 PACKAGES = (
-    "kerasllm", "keras", "keras-hub", "tensorflow", "jax", "torch", "numpy", "pandas", "scikit-learn",
-    "tokenizers", "jupyterlab", "ipykernel", "papermill", "anywidget",
+    *COMPUTE, "keras-hub", "pandas", "scikit-learn", "jupyterlab", "ipykernel", "papermill", "anywidget",
 )  # fmt: skip
 BACKENDS = ("tensorflow", "jax", "torch")
 PATIENCE = 120  # seconds for a backend's import
@@ -39,7 +39,7 @@ def examine() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: version_of(name) for name in PACKAGES},
         "cards": cards(),
         **_backend(),
     }
@@ -135,7 +135,8 @@ def lines(found: dict[str, Any], language: str = "en") -> list[str]:
     return told if found["advice"] else [*told, "一切就绪" if chinese else "all is well"]
 
 
-def _version(name: str) -> str:
+def version_of(name: str) -> str:
+    """A package's version: "" where it is not installed, "?" where it does not tell."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -80,7 +80,7 @@ def test_the_doctor_works_with_nothing_installed_but_python() -> None:
         "sys.meta_path.insert(0, Gone())\n"
         "import kerasllm.doctor as doctor\n"
         "doctor.ASK = 'import no_such_module'\n"
-        "doctor._version = lambda name: ''\n"
+        "doctor.version_of = lambda name: ''\n"
         "print('\\n'.join(doctor.lines(doctor.examine())))"
     )
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True)

@@ -10,7 +10,6 @@ import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import keras
@@ -18,7 +17,6 @@ import keras
 from kerasllm import doctor
 from kerasllm.errors import InputError
 
-PACKAGES = ("kerasllm", "keras", "tensorflow", "jax", "torch", "numpy", "tokenizers")
 # The least compute capability with bfloat16 in hardware (Ampere).
 BFLOAT16 = 8
 
@@ -221,7 +219,7 @@ def session(device: str = "auto") -> dict[str, Any]:
         "backend": backend(),
         "device": "cpu" if names[0].startswith("cpu") else "gpu",
         "devices": [describe(name)["name"] for name in names],
-        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "versions": {name: found for name in doctor.COMPUTE if (found := doctor.version_of(name))},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
@@ -240,7 +238,7 @@ def change(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """One line that tells what differs between two sessions of a run and may change its weights; "" where nothing."""
     pairs = [(name, before.get(name), now.get(name)) for name in ("devices", "threads", "cores", "python")]
     versions = [one.get("versions", {}) for one in (before, now)]
-    pairs += [(name, versions[0].get(name), versions[1].get(name)) for name in PACKAGES if name != "kerasllm"]
+    pairs += [(name, versions[0].get(name), versions[1].get(name)) for name in doctor.COMPUTE if name != "kerasllm"]
     told = [
         f"{name} {_plain(old)} -> {_plain(new)}" for name, old, new in pairs if None not in (old, new) and old != new
     ]
@@ -270,10 +268,3 @@ def _threads() -> dict[str, Any]:
         asked_here = tf.config.threading.get_intra_op_parallelism_threads()
         usable = asked_here or (int(asked) if asked.isdigit() else 0) or usable
     return {**named, "within_an_operation": usable}
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
