@@ -124,9 +124,7 @@ def read_vocabulary(path: Path, normalizer: Any) -> Tokenizer:
         raise InputError(
             f"preset: {path} is no text in UTF-8; save it as UTF-8", f"preset：{path} 不是 UTF-8 文本；请另存为 UTF-8"
         ) from None
-    tokenizer = word_piece(lines, lowercase=True)
-    tokenizer.normalizer = normalizer
-    return tokenizer
+    return word_piece(lines, normalizer)
 
 
 def fitting(tokenizer: Tokenizer, sizes: Architecture, path: Path) -> Tokenizer:
@@ -140,8 +138,8 @@ def fitting(tokenizer: Tokenizer, sizes: Architecture, path: Path) -> Tokenizer:
     return tokenizer
 
 
-def word_piece(vocabulary: list[str], *, lowercase: bool, strip_accents: bool | None = None) -> Tokenizer:
-    """BERT's tokenizer from the lines of its vocabulary; `strip_accents` None: as `lowercase`."""
+def word_piece(vocabulary: list[str], normalizer: Any) -> Tokenizer:
+    """BERT's tokenizer from the lines of its vocabulary."""
     places = {token: place for place, token in enumerate(vocabulary)}
     for token in ("[UNK]", "[CLS]", "[SEP]"):
         if token not in places:
@@ -151,7 +149,7 @@ def word_piece(vocabulary: list[str], *, lowercase: bool, strip_accents: bool | 
             )
     tokenizer = Tokenizer(models.WordPiece(places, unk_token="[UNK]", max_input_chars_per_word=100))
     tokenizer.add_special_tokens([token for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]") if token in places])
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=strip_accents)
+    tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[(token, places[token]) for token in ("[CLS]", "[SEP]")]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tokenizers.normalizers import BertNormalizer
 
 from kerasllm.errors import InputError
 from kerasllm.presets import find
@@ -56,7 +57,7 @@ def test_a_wordpiece_with_another_normalizer_is_saved_for_kerasllm_only(normaliz
     from kerasllm.recipes.bert_classifier import BertClassifier
 
     place = directory(tmp_path / "preset")
-    told = json.loads(word_piece(VOCABULARY, lowercase=True).to_str()) | {"normalizer": normalizer}
+    told = json.loads(word_piece(VOCABULARY, BertNormalizer(lowercase=True)).to_str()) | {"normalizer": normalizer}
     (place / "tokenizer.json").write_text(json.dumps(told))
     rows = {"text": ["good weather", "bad day"] * 10, "label": ["yes", "no"] * 10}
     run = BertClassifier(preset=str(place), max_length=12, epochs=1).train(rows)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tokenizers import BertWordPieceTokenizer, Tokenizer
+from tokenizers.normalizers import BertNormalizer
 
 from kerasllm.errors import InputError
 from kerasllm.presets import find
@@ -55,7 +56,7 @@ def test_wordpiece_is_tokenizers_own(tmp_path: Path) -> None:
 
     (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY), "utf-8")
     theirs = BertWordPieceTokenizer(str(tmp_path / "vocab.txt"), lowercase=True)
-    mine: Tokenizer = word_piece(VOCABULARY, lowercase=True)
+    mine: Tokenizer = word_piece(VOCABULARY, BertNormalizer(lowercase=True))
     for text in TEXTS:
         assert mine.encode(text).ids == theirs.encode(text).ids
 
@@ -83,7 +84,7 @@ def test_where_two_files_tell_two_things_ids_are_transformers_own(
 ) -> None:
     transformers = pytest.importorskip("transformers", reason="transformers is not installed")
     place = directory(tmp_path / "preset")
-    word_piece(VOCABULARY, lowercase=lowercase).save(str(place / "tokenizer.json"))
+    word_piece(VOCABULARY, BertNormalizer(lowercase=lowercase)).save(str(place / "tokenizer.json"))
     for told in (
         None,
         {},
@@ -101,7 +102,7 @@ def test_where_two_files_tell_two_things_ids_are_transformers_own(
 
 def test_a_stored_padding_and_length_do_not_count(tmp_path: Path) -> None:
     place = directory(tmp_path / "preset")
-    stored = word_piece(VOCABULARY, lowercase=True)
+    stored = word_piece(VOCABULARY, BertNormalizer(lowercase=True))
     stored.enable_padding(length=20)
     stored.enable_truncation(4)
     stored.save(str(place / "tokenizer.json"))
@@ -121,6 +122,6 @@ def test_a_keras_hub_directory_gives_its_tokenizers_ids(tmp_path: Path) -> None:
 
 def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
     place = directory(tmp_path / "preset")
-    word_piece([*VOCABULARY, "more"], lowercase=True).save(str(place / "tokenizer.json"))
+    word_piece([*VOCABULARY, "more"], BertNormalizer(lowercase=True)).save(str(place / "tokenizer.json"))
     with pytest.raises(InputError, match="knows 70 tokens, the network 69"):
         find(str(place)).tokenizer()
