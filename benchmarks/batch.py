@@ -28,7 +28,7 @@ ALONE = 5  # notebooks by papermill alone
 CELLS = ("assert number % 10 != 7, 'as designed'", "open(f'{number}.end', 'x').close()")
 
 
-def main(count: int, workers: int) -> None:
+def main(count: int = 200, workers: int = 2) -> None:
     """Run the batch, and print a line of JSON."""
     folder = Path(tempfile.mkdtemp())
     new = nbformat.v4
@@ -89,4 +89,4 @@ def between_ends(ends: Sequence[tuple[int, float]]) -> list[float]:
 
 
 if __name__ == "__main__":
-    main(*map(int, (sys.argv[1:] + ["200", "2"][len(sys.argv) - 1 :])))
+    main(*map(int, sys.argv[1:]))

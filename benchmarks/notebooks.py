@@ -25,7 +25,7 @@ RECIPE = "linear_regression"
 PARAMETERS = {"data": "sample:diabetes", "epochs": "20"}
 
 
-def main(points: int, rounds: int) -> None:
+def main(points: int = 8, rounds: int = 2) -> None:
     """Run the batches, and print a line of JSON."""
     folder = Path(tempfile.mkdtemp())
     seconds: dict[str, list[float]] = {"plain": [], "notebook": []}
@@ -53,4 +53,4 @@ def main(points: int, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, (sys.argv[1:] + ["8", "2"][len(sys.argv) - 1 :])))
+    main(*map(int, sys.argv[1:]))

@@ -20,8 +20,9 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.measured import DATA, Benchmark, Measured
+from kerasllm import recipes
 
-RECIPES = ("linear_regression", "text_classifier", "bert_classifier", "image_classifier", "lstm_text")
+RECIPES = [name for name in recipes.names() if Path(__file__).with_name(f"{name}.py").exists()]
 HEAD = """\
 | recipe | set | score | ours | to reach | peer | difference, 95 % interval | trainings | minutes | longest, s |
 |---|---|---|---|---|---|---|---|---|---|"""

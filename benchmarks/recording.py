@@ -13,9 +13,9 @@ import statistics
 import tempfile
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.measured import DATA
 from kerasllm.recipes.text_classifier import TextClassifier
 from kerasllm.run import create
 from kerasllm.run.writer import Writer
@@ -24,9 +24,7 @@ from kerasllm.run.writer import Writer
 def main() -> None:
     """Print the seconds of each pair and the median of their ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument(
-        "--data", default=str(Path(__file__).parents[2] / "shared" / "data" / "waimai_10k" / "train.csv")
-    )
+    parser.add_argument("--data", default=str(DATA / "waimai_10k" / "train.csv"))
     parser.add_argument("--pairs", type=int, default=4)
     parser.add_argument("--epochs", type=int, default=60)
     options = parser.parse_args()
