@@ -102,7 +102,7 @@ def open_batch(source: Source, points: Sequence[Point], seeds: int, folder: str 
             f"{batch.path} 是另一批次，参数或数据不同；请另选 --name",
         )
     if not found:
-        batch.__dict__["asked"] = {
+        batch.asked = {
             "format": FORMAT,
             "name": batch.name,
             "source": source.name,

@@ -67,7 +67,7 @@ class Latest:
         age = ages.get(newest, 0.0)
         if not ages or age != self._age or newest != self.source:
             load = answer.load_checkpoint if newest == "checkpoint" else answer.load_model
-            self.run.__dict__["model"] = load(self.run)  # where Run.predict looks for it
+            self.run.model = load(self.run)  # where Run.predict looks for it
             self._age, self.source = age, newest
         return self.run
 
