@@ -43,7 +43,7 @@ class Labels:
 
     @staticmethod
     def probabilities(logits: np.ndarray) -> np.ndarray:
-        """(rows, classes) logits -> probabilities: the one softmax, at the edge."""
+        """(rows, classes) logits -> probabilities."""
         shifted = np.exp(logits.astype("float64") - logits.max(axis=-1, keepdims=True))
         return shifted / shifted.sum(axis=-1, keepdims=True)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tokenizers import Tokenizer
 
+from kerasllm.encoders import TokenEncoder
 from kerasllm.errors import InputError, needs
 from kerasllm.presets.architecture import Architecture
 from kerasllm.presets.keras_hub import EXACT, KINDS, by_path
@@ -25,7 +26,7 @@ def save_to_preset(run: Run, folder: str | Path) -> Path:
 
     `keras_hub.models.Backbone.from_preset(folder)` then gives the same last hidden states, and `preset=folder` trains
     on from them. The classifying head is not part of it: it stays in the run's model.keras. The backbone is the one
-    that computes the same (see above), so an exact GELU makes it a DistilBertBackbone. A tokenizer other than
+    that computes the same (see keras_hub.py), so an exact GELU makes it a DistilBertBackbone. A tokenizer other than
     WordPiece with BERT's normalizer is saved for kerasllm only, since KerasHub's Tokenizer cannot say the same.
     """
     with needs("train"):
@@ -33,7 +34,7 @@ def save_to_preset(run: Run, folder: str | Path) -> Path:
 
         import keras_hub  # isort: skip
 
-    if not (run.path / "tokens.json").exists():
+    if not (run.path / TokenEncoder.FILE).exists():
         raise InputError(
             f"{run.name} is a run of {run.asked['recipe']}, which has no encoder to save as a preset",
             f"{run.name} 是 {run.asked['recipe']} 的运行，没有可存为预设的编码器",

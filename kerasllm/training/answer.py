@@ -1,4 +1,4 @@
-"""Answer with a run's model: predict rows, evaluate labelled ones."""
+"""Answer with a run's model: load it as it finished or as it stood at a checkpoint, and run it on rows."""
 
 from __future__ import annotations
 
