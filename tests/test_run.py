@@ -22,14 +22,7 @@ from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files, watch
 from kerasllm.run.process import SILENCE, interrupts, myself
 from kerasllm.run.writer import Writer
-
-
-def a_run(name: str = "") -> Run:
-    return create(LinearRegression(data="sample:line"), name=name)
-
-
-def write_status(run: Run, **status: object) -> None:
-    files.replace_json(run.path / "status.json", {"heartbeat": time.time(), **status})
+from tests.cli.runs import a_run, write_status
 
 
 def test_a_new_run_says_what_was_asked() -> None:
