@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from kerasllm.cli.progress import draw
+from kerasllm.cli.speech import said
 from kerasllm.run import Run
 
 STOPPED = 130  # as a shell reports Ctrl-C
@@ -40,9 +41,12 @@ def report(run: Run, json: bool) -> int:
 
 
 def state(run: Run) -> str:
-    state, message = run.state, run.status.get("message", "")
+    status, state = run.status, run.state
     if state == "gone":
-        return f"its process is gone; `kerasllm resume {run.name}` goes on"
+        cure = f"`kerasllm resume {run.name}`"
+        return said(f"its process is gone; {cure} goes on", f"进程已不在；{cure} 可以继续")
+    english = status.get("message", "")
+    message = said(english, status.get("message_zh") or english)
     return f"{state} ({message})" if message else state
 
 

@@ -102,3 +102,12 @@ def test_a_full_disk_is_told_in_chinese(call: Call, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(cli, "list_runs", broken)
     assert "无法写入 /data/status.json：" in one_line(call("runs"))
+
+
+def test_why_a_run_failed_is_told_in_chinese_where_that_is_known(call: Call) -> None:
+    run = create(LinearRegression(), name="mine")
+    failed = {"state": "failed", "message": "it is empty"}
+    files.replace_json(run.path / "status.json", {**failed, "message_zh": "它是空的"})
+    assert "linear_regression: failed (它是空的)\n" in call("show", "mine").out
+    files.replace_json(run.path / "status.json", failed)
+    assert "linear_regression: failed (it is empty)\n" in call("show", "mine").out
