@@ -27,7 +27,11 @@ print("ready", flush=True)
 for line in sys.stdin:
     said = json.loads(line)
     if "id" in said:
-        print(json.dumps({"id": said["id"], "text": said["rows"][0]}), flush=True)
+        answer = json.dumps({"id": said["id"], "text": said["rows"][0]})
+        if said["rows"] == ["torn"]:
+            print(end=answer[:-9])
+            sys.exit(3)
+        print(answer, flush=True)
 """
 
 
@@ -155,6 +159,16 @@ def test_who_waits_for_a_process_that_ends_is_told(workers: list[subprocess.Pope
     problem = playground.answer["problem"]
     assert problem["en"] == "the model's process was killed (signal 9), perhaps for want of memory; ask again"
     assert problem["zh"] == "模型的进程被终止（信号 9），可能是内存不足；请再试一次"
+    playground.close()
+
+
+def test_who_waits_is_told_also_when_the_process_ends_in_the_middle_of_a_line(
+    workers: list[subprocess.Popen[str]],
+) -> None:
+    playground = Playground(create(LinearRegression()))
+    click(playground, "row", id=1, row="torn")
+    wait(lambda: playground.answer, 20)
+    assert playground.answer["problem"]["en"].startswith("the model's process ended, see ")
     playground.close()
 
 

@@ -147,6 +147,8 @@ class Answering:
         self.worker.imported.wait()
         assert self.worker.process.stdout
         for line in self.worker.process.stdout:
+            if not line.endswith("\n"):  # it was killed while it wrote
+                break
             said = json.loads(line)
             hear, id_ = self._waiting[said["id"]]
             if hear in self.askers:

@@ -74,7 +74,10 @@ class Compare(anywidget.AnyWidget):
         assert worker.process.stdout
         line = worker.process.stdout.readline()
         worker.dismiss()
-        self.flips = json.loads(line) if line else {"problem": children.lost(self._runs[0], worker.process.wait())}
+        if line.endswith("\n"):  # not killed, before or while it wrote
+            self.flips = json.loads(line)
+        else:
+            self.flips = {"problem": children.lost(self._runs[0], worker.process.wait())}
 
     def _kept(self) -> str:
         names = "".join(f'<th scope="col">{escape(run.name)}</th>' for run in self._runs)
