@@ -32,7 +32,7 @@ def test_why_no_rows_can_be_compared_is_told_in_the_viewers_language(monkeypatch
 
     run = create(LinearRegression())
     compare = Compare(run, create(LinearRegression()))
-    for says, problem in ((json.dumps(told), told["problem"]), ("", children.lost(run, 0))):
+    for says, problem in ((json.dumps(told) + "\n", told["problem"]), ("", children.lost(run, 0))):
         answer_with(says)
         click(compare, "flips")
         wait(lambda: "problem" in compare.flips, 20)
