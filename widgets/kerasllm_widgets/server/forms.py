@@ -45,7 +45,8 @@ def form_for(recipe: type[Recipe], path: Path, language: str) -> dict[str, Any]:
     drawn, values = schema(recipe, language), {"data": path.name}
     drawn["properties"]["data"]["readOnly"] = True  # of another file the columns are others
     columns = [name for name, field in recipe.model_fields.items() if drawing(field)["kind"] == "column"]
-    cells = head(str(path)) if columns and reads_as(recipe, str(path)) == "table" else {}
+    is_table = not path.is_dir() and reads_as(recipe, str(path)) == "table"
+    cells = head(str(path)) if columns and is_table else {}
     free = dict(cells)
     for name in columns if cells else ():
         wanted = recipe.model_fields[name].get_default()
