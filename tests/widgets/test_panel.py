@@ -201,6 +201,19 @@ def test_what_was_asked_of_older_values_is_told_no_more(monkeypatch: pytest.Monk
     panel.close()
 
 
+def test_a_click_is_made_on_what_its_page_shows_though_the_change_comes_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A page sends a change only once an earlier one was answered, and a click at once."""
+    monkeypatch.setattr(form, "card", lambda recipe: f"of {recipe.epochs}")
+    panel = Panel("linear_regression")
+    click(panel.form, "card", values={**panel.values, "epochs": "7"})
+    wait(lambda: panel.form.card, 10)
+    type_(panel, epochs="7")
+    assert panel.form.card == {"lines": "of 7"}
+    panel.close()
+
+
 def test_settings_of_ones_own_are_shown_and_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     panel = Panel(LinearRegression(learning_rate=1e-5, epochs=7))

@@ -188,7 +188,8 @@ class Panel(ipywidgets.VBox):
             self.form.notice = {"kind": "problem", "words": form.told(error)}
 
     def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
-        """A click: {"do": "train"}, "estimate", "card" or "save", this one with a name."""
+        """A click: {"do": "train"}, "estimate", "card" or "save", this one with a name; and the page's `values`."""
+        self.form.values = content.get("values", self.form.values)
         self.form.notice = {}
         if content["do"] in ("train", "estimate") and self.form.busy:  # a second click of a double-click, say
             self.form.notice = {"kind": "problem", "words": BUSY}

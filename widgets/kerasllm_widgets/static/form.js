@@ -56,7 +56,7 @@ function render({ model, el }) {
     flush();
     firstWrong()?.focus();
     if (pressed) allow(pressed, false); // until Python has answered: a second click would be a second run
-    model.send(what);
+    model.send({ ...what, values: model.get("values") }); // a changed trait may wait behind an earlier one, and come later
   }
 
   function firstWrong() {
