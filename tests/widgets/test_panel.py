@@ -155,7 +155,7 @@ def test_blanks_around_a_files_name_are_no_part_of_it(runs: Path, monkeypatch: p
 def test_the_data_card_is_what_training_would_find() -> None:
     panel = Panel("linear_regression")
     click(panel.form, "card")
-    wait(lambda: panel.form.card, 10)
+    wait(lambda: "lines" in panel.form.card, 10)
     assert "target price" in panel.form.card["lines"]
 
 
@@ -185,7 +185,7 @@ def test_what_was_asked_of_older_values_is_told_no_more(monkeypatch: pytest.Monk
         click(panel.form, "card")
         click(panel.form, "estimate")
         wait(lambda now=epochs: asked.count(now) == 2, 10)
-    wait(lambda: panel.form.card and panel.form.estimate.get("state") == "done", 10)
+    wait(lambda: "lines" in panel.form.card and panel.form.estimate.get("state") == "done", 10)
     let_go.set()
     wait_for_threads()
     assert panel.form.card == {"lines": "of 2"}
@@ -201,6 +201,29 @@ def test_what_was_asked_of_older_values_is_told_no_more(monkeypatch: pytest.Monk
     panel.close()
 
 
+def test_a_card_of_older_values_is_folded_though_it_was_still_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go, shown = threading.Event(), list[dict[str, Any]]()
+    monkeypatch.setattr(form, "card", lambda recipe: let_go.wait(20) or "")
+    panel = Panel("linear_regression")
+    panel.form.observe(lambda change: shown.append(change["new"]), "card")
+    click(panel.form, "card")
+    type_(panel, epochs="7")
+    let_go.set()
+    wait_for_threads()
+    assert shown == [{"state": "reading"}, {}]
+    page = """
+    const model = new Model({ card: {} });
+    const box = card(model, () => {});
+    box.open = true;
+    model.set("card", { state: "reading" });
+    console.log(box.open, box.childNodes[1].text);
+    model.set("card", {});
+    console.log(box.open);
+    """
+    assert run_view("form.js", page) == ["true Loading…", "false"]
+    panel.close()
+
+
 def test_a_click_is_made_on_what_its_page_shows_though_the_change_comes_after_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -208,7 +231,7 @@ def test_a_click_is_made_on_what_its_page_shows_though_the_change_comes_after_it
     monkeypatch.setattr(form, "card", lambda recipe: f"of {recipe.epochs}")
     panel = Panel("linear_regression")
     click(panel.form, "card", values={**panel.values, "epochs": "7"})
-    wait(lambda: panel.form.card, 10)
+    wait(lambda: "lines" in panel.form.card, 10)
     type_(panel, epochs="7")
     assert panel.form.card == {"lines": "of 7"}
     panel.close()

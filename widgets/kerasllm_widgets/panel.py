@@ -37,7 +37,7 @@ class Form(anywidget.AnyWidget):
     mistakes = traitlets.Dict().tag(sync=True)  # {parameter: {"en": …, "zh": …}}
     files: traitlets.List[str] = traitlets.List().tag(sync=True)  # suggested for a file
     preview = traitlets.Dict().tag(sync=True)
-    card = traitlets.Dict().tag(sync=True)  # {"lines": …} or {"problem": …}
+    card = traitlets.Dict().tag(sync=True)  # {"state": "reading"}, then {"lines": …} or {"problem": …}
     estimate = traitlets.Dict().tag(sync=True)
     notice = traitlets.Dict().tag(sync=True)  # what came of a click: {"kind", "words"}
     busy = traitlets.Bool(False).tag(sync=True)  # a run is live: no second Train
@@ -198,6 +198,8 @@ class Panel(ipywidgets.VBox):
             if self.form.estimate.get("state") == "trying":
                 return
             self.form.estimate = {"state": "trying"}
+        if content["do"] == "card":
+            self.form.card = {"state": "reading"}
         if content["do"] == "train":
             self.form.busy = True
         click = self._newest[content["do"]] = object()

@@ -186,9 +186,9 @@ function card(model, ask) {
   const lines = h("pre", { class: "kl-log", tabindex: "0" });
   const box = h("details", { class: "kl-look" }, h("summary", {}, say("card")), lines);
   const draw = () => {
-    const { lines: found, problem } = model.get("card");
+    const { state, lines: found, problem } = model.get("card");
     lines.textContent = found || said(problem) || say("loading");
-    if (!found && !problem) box.open = false; // what was typed since may have changed it
+    if (!state && !found && !problem) box.open = false; // what was typed since may have changed it
   };
   box.addEventListener("toggle", () => box.open && ask());
   model.on("change:card", draw);
