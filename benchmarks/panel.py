@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 from playwright.sync_api import Page, expect, sync_playwright
 
 from kerasllm.run import Run
@@ -115,33 +115,54 @@ def long_run(page: Page, lab: Server) -> None:
 
 
 def watching(page: Page, lab: Server, pairs: int) -> None:
-    """Seconds of the processor and the clock of one training, watched by a view in the browser, and not."""
-    ratios: list[tuple[float, float]] = []
+    """What a view in the browser costs the training that it shows, beside the same one with the notebook only open.
+
+    The seconds that Lab and the browser take are told as a share of the training's: they differ less from time to time
+    than the training's own.
+    """
+    seen: dict[str, list[float]] = {}
     for pair in range(pairs):
-        found = []
-        for watched in (False, True):
-            name = f"pair-{pair}-{'watched' if watched else 'alone'}"
-            trainer = lab.kerasllm("train", "text_classifier", "--epochs", "150", "--name", name)
-            if watched:
-                while not (lab.runs / name / "run.json").exists():
-                    time.sleep(0.05)
-                lab.notebook(f"{name}.ipynb", f'from kerasllm_widgets import RunView\nRunView("{name}")')
-                open_notebook(page, lab, f"{name}.ipynb")
-                execute(page, 0)
-            found.append(cost(trainer, Run(lab.runs / name)))
-            page.goto("about:blank")
-        ratios.append((found[1][0] / found[0][0], found[1][1] / found[0][1]))
-        print(f"alone {found[0]}, watched {found[1]}, ratios {ratios[-1]}", flush=True)
-    for place, kind in enumerate(("processor", "clock")):
-        print(f"{kind}: median ratio {statistics.median(ratio[place] for ratio in ratios):.4f}")
+        alone, watched = (
+            training(page, lab, f"pair-{pair}-{kind}", kind == "watched") for kind in ("alone", "watched")
+        )
+        print(f"alone {alone}, watched {watched}", flush=True)
+        for kind in ("processor", "clock"):
+            seen.setdefault(f"{kind} of the training, watched to alone", []).append(watched[kind] / alone[kind])
+        view = (watched["others"] - alone["others"]) / alone["processor"]
+        seen.setdefault("processor of Lab and browser for the view, to the training's", []).append(view)
+    for name, values in seen.items():
+        print(f"{name}: median {statistics.median(values):.4f}, from {min(values):.4f} to {max(values):.4f}")
 
 
-def cost(trainer: subprocess.Popen[bytes], run: Run) -> tuple[float, float]:
-    """Processor seconds of a training's process, and the clock's between its first and last line."""
+def training(page: Page, lab: Server, name: str, watched: bool) -> dict[str, float]:
+    """Seconds of a training, the processor's and the clock's, and the processor's of all others from its first line."""
+    run = lab.runs / name
+    lab.notebook(f"{name}.ipynb", "import kerasllm_widgets", f'kerasllm_widgets.RunView("{name}")')
+    open_notebook(page, lab, f"{name}.ipynb")
+    execute(page, 0)
+    trainer = lab.kerasllm("train", "text_classifier", "--epochs", "150", "--name", name)
+    while not (run / "history.jsonl").exists():
+        time.sleep(0.05)
+    others = [one for one in psutil.Process().children(recursive=True) if one.pid != trainer.pid]
+    before = spent(others)
+    if watched:
+        execute(page, 1)
+        page.wait_for_selector(".kl-chart path.kl-line-0", state="attached")
     _, status, usage = os.wait4(trainer.pid, 0)
+    after = spent(others)
     trainer.returncode = os.waitstatus_to_exitcode(status)
-    lines: list[dict[str, Any]] = run.epochs
-    return usage.ru_utime + usage.ru_stime, lines[-1]["time"] - lines[0]["time"]
+    lines = Run(run).epochs
+    lab.end_kernels()
+    return {
+        "processor": usage.ru_utime + usage.ru_stime,
+        "clock": lines[-1]["time"] - lines[0]["time"],
+        "others": after - before,
+    }
+
+
+def spent(processes: list[psutil.Process]) -> float:
+    """Seconds of the processor that they have taken, with their children that have ended."""
+    return sum(sum(one.cpu_times()[:4]) for one in processes if one.is_running())
 
 
 def execute(page: Page, place: int) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from kerasllm.data.card import Notes, describe_labels, describe_lengths, describe_numbers, render
+from kerasllm.data.card import render
 from kerasllm.data.files import read
+from kerasllm.data.notes import Notes, describe_labels, describe_lengths, describe_numbers
 from kerasllm.data.table import table_card
 from kerasllm.data.text import text_card
 
@@ -74,6 +75,43 @@ def test_the_card_of_a_table_describes_each_column() -> None:
     ]
 
 
+def test_a_card_is_told_in_chinese_too(tmp_path: Path) -> None:
+    rows = {
+        "订单编号": list(range(30)),
+        "面积": [str(n) for n in range(27)] + ["", "?", "1,234"],
+        "town": ["a", "b", None] * 10,
+        "街道": [f"street {n % 15} {'a' * (n % 2)}" for n in range(30)],
+        "same": [1] * 30,
+        "when": [f"2024-01-{n:02}" for n in range(1, 31)],
+    }
+    assert render(table_card(rows), "zh").splitlines() == [
+        "the data: 30 行",
+        "  订单编号: 舍去, 30 种取值; 编号：只用来区分各行（要使用它，请写入 `numeric`）",
+        "  面积: 数字, 29 种取值, 缺失 1 个; '1,234' 这样的单元格读作 1234；1 个不是数字的单元格视为缺失",
+        "  town: 类别, 2 种取值, 缺失 10 个",
+        "  街道: 舍去, 30 种取值; 文本或编号：多数行的值各不相同",
+        "  same: 舍去, 1 种取值; 只有一种值",
+        "  when: 日期, 30 种取值; 日期（%Y-%m-%d），换算为 1970 年以来的天数",
+        "  重复: 0",
+        "  提示: the data 第 29 行，列 '面积'：'?' 不是数字；"
+        "1 个不是数字的单元格视为缺失（或把这一列写入 `categorical`）",
+        "  提示: 要由 '街道' 中的文本判断类别，请把这一列与标签列设为 text 与 label",
+    ]
+    path = tmp_path / "评论.csv"
+    path.write_text("text,label\n" + "".join(f"第{n}条,好\n" for n in range(95)) + "差,坏\n第1条,一般\n,好\n好的,\n")
+    card = text_card(read(path), "text", "label")
+    assert render(card, "zh").splitlines()[3:] == [
+        "  重复: 1",
+        "  舍去: 1 行, 'text' 列没有文本",
+        "  舍去: 1 行, 'label' 列没有标签",
+        "  提示: 1 条文本在不同的行有不同的标签，这些行都参与训练：例如 '第1条'",
+        "  提示: 只有一行，因此从不用于验证或测试：'一般', '坏'",
+        "  提示: 98% 的行是同一个标签；准确率说明不了什么，请看 F1，或设置类别权重",
+    ]
+    del card["zh"]  # as an older version wrote it
+    assert "提示: one row only" in render(card, "zh")
+
+
 def test_leaked_rows_are_listed() -> None:
     notes = Notes()
     notes.leak(range(2, 20))
@@ -81,4 +119,8 @@ def test_leaked_rows_are_listed() -> None:
     assert render(card).splitlines()[2:] == [
         "  dropped: 18 rows, also in the validation or test file",
         "  leaked: 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 and 6 more (line or row)",
+    ]
+    assert render(card, "zh").splitlines()[2:] == [
+        "  舍去: 18 行, 在验证或测试文件中也有",
+        "  泄漏: 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13，另有 6 个（行号）",
     ]

@@ -177,7 +177,7 @@ def predict(
 def _predict_folder(run: Run, folder: Path) -> tuple[list[dict[str, Any]], dict[str, UnreadableError]]:
     """The answers for a folder's pictures, and the reasons of those that cannot be read, by path."""
     from kerasllm import encoders
-    from kerasllm.data.card import Notes
+    from kerasllm.data.notes import Notes
     from kerasllm.data.picture_folder import walk
     from kerasllm.data.pictures import reasons
 
@@ -209,7 +209,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Score a run's model on new labelled rows."""
-    from kerasllm.data.card import SHOWN
+    from kerasllm.data.notes import SHOWN
     from kerasllm.evaluate import flat
 
     found = open_run(run, runs).evaluate(data)
@@ -258,7 +258,7 @@ def show(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
         if told := found.status.get(name):
             print(f"{name}: {told}")
     if found.card:
-        print(render(found.card))
+        print(render(found.card, language()))
     speed = found.report.get("speed", {})
     print_scores({**found.scores, **speed})
     weights = found.report.get("weights")
@@ -318,7 +318,7 @@ def card(
     from kerasllm.data.look import look
 
     content = look(file, text=text, label=label)
-    print(render(content))
+    print(render(content, language()))
     finish(json, content)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from kerasllm.data.card import render
 from kerasllm.run import Run, watch
+from kerasllm.spoken import language
 
 SHOWN = 20  # epochs told of a training
 
@@ -58,7 +59,7 @@ def _notes(run: Run, status: dict[str, Any], told: set[str]) -> Iterator[str]:
     """The data card, the device, and what is to be noted of the session, each once."""
     if "card" not in told and run.card:
         told.add("card")
-        yield render(run.card)
+        yield render(run.card, language())
     for name in ("device", "note"):
         if status.get(name) and name not in told:
             told.add(name)

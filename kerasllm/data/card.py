@@ -1,123 +1,107 @@
 """The data card: what was found in the user's data, before anything is trained on it.
 
-A card is a plain dictionary (card.json); `render` draws it for a terminal or a notebook.
+A card is a plain dictionary (card.json); `render` draws it for a terminal or a notebook. Its lines are English, and
+`zh` has each of them in Chinese.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+from kerasllm.data.notes import SHOWN, SIDES, THINGS, some
 
-FEW = 5  # rows; a class with fewer is named
-SHOWN = 12  # classes, unreadable or leaked pictures
-
-
-class Notes:
-    """Gathers what was cleaned, dropped or looks wrong, as lines for a person."""
-
-    def __init__(self) -> None:
-        self.dropped: dict[str, int] = {}
-        self.leaked: list[Any] = []  # lines (or paths) of rows that are in the validation or test file too
-        self.warnings: list[str] = []
-
-    def drop(self, reason: str, count: int = 1) -> None:
-        """Count rows that are left out, by reason."""
-        if count:
-            self.dropped[reason] = self.dropped.get(reason, 0) + count
-
-    def leak(self, lines: Sequence[Any]) -> None:
-        """Count and list rows that are left out because the validation or test file has them too."""
-        self.drop("also in the validation or test file", len(lines))
-        self.leaked.extend(lines)
-
-    def warn(self, line: str) -> None:
-        """Note what a person should know."""
-        if line not in self.warnings:
-            self.warnings.append(line)
-
-    def entries(self) -> dict[str, Any]:
-        """What was noted, as entries of a card."""
-        return {"dropped": self.dropped, "leaked": self.leaked, "warnings": self.warnings}
-
-
-def describe_labels(labels: Sequence[str], notes: Notes) -> dict[str, Any]:
-    """Classes with their rows, and the share of the largest; notes classes with very few rows."""
-    counts = Counter(labels)
-    alone = sorted(name for name, count in counts.items() if count == 1)
-    if alone:
-        notes.warn(f"one row only, so never in validation or test: {some(list(map(repr, alone)), 8)}")
-    few = sorted(name for name, count in counts.items() if 1 < count < FEW)
-    if few:
-        notes.warn(f"fewer than {FEW} rows: {some(list(map(repr, few)), 8)}")
-    largest = max(counts.values()) / len(labels)
-    if largest > 0.9:
-        notes.warn(f"{largest:.0%} of the rows have one label; accuracy says little, see F1 or set class weights")
-    return {"classes": dict(counts.most_common()), "largest_share": round(largest, 4)}
+WORDS = {
+    **THINGS,
+    **SIDES,
+    "and {} more": "另有 {} 个",
+    "row": "行",
+    "delimiter": "分隔符",
+    "number": "数字",
+    "category": "类别",
+    "date": "日期",
+    "target": "目标",
+    "dropped": "舍去",
+    "{} distinct": "{} 种取值",
+    "{} missing": "缺失 {} 个",
+    "classes": "类别数",
+    "text": "文本",
+    "{} characters": "{} 个字符",
+    "characters": "字符数",
+    "width": "宽",
+    "height": "高",
+    "the network sees {0} x {0} pixels": "网络看到的是 {0} x {0} 像素",
+    "grey": "灰度",
+    "mean": "均值",
+    "deviation": "标准差",
+    "min": "最小",
+    "max": "最大",
+    "duplicates": "重复",
+    "leaked": "泄漏",
+    " (line or row)": "（行号）",
+    "split": "划分",
+    "note": "提示",
+}
 
 
-def describe_lengths(lengths: Sequence[int]) -> dict[str, int]:
-    """Percentiles of the texts' lengths in characters."""
-    points = {"min": 0, "p5": 5, "p50": 50, "p95": 95, "p99": 99, "max": 100}
-    return {name: int(np.percentile(lengths, point)) for name, point in points.items()}
+def told(card: dict[str, Any], line: str, language: str) -> str:
+    """A line of the card in `language`, "en" or "zh"; in English where the card knows no other."""
+    return card.get("zh", {}).get(line, line) if language == "zh" else line
 
 
-def describe_numbers(values: Sequence[float]) -> dict[str, float]:
-    """Mean, deviation and extremes of a numeric target."""
-    array = np.asarray(values, "float64")
-    return {
-        "mean": float(array.mean()),
-        "deviation": float(array.std()),
-        "min": float(array.min()),
-        "max": float(array.max()),
-    }
+def render(card: dict[str, Any], language: str = "en") -> str:
+    """The card as lines of text in `language`, "en" or "zh"."""
 
+    def word(english: str) -> str:
+        return WORDS.get(english, english) if language == "zh" else english
 
-def some(names: Sequence[Any], most: int = SHOWN) -> str:
-    """The first names between commas, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(str, names[:most])) + more
-
-
-def render(card: dict[str, Any]) -> str:
-    """The card as lines of text."""
-    found = ", ".join(
-        f"{name} {value!r}" if name == "delimiter" else f"{name} {value}" if isinstance(value, int) else str(value)
-        for name, value in card["found"].items()
-    )
-    lines = [f"{card['source']}: {card['rows']} {card.get('unit', 'rows')}{f' ({found})' if found else ''}"]
+    found = ", ".join(_found(name, value, word) for name, value in card["found"].items())
+    lines = [f"{card['source']}: {card['rows']} {word(card.get('unit', 'rows'))}{f' ({found})' if found else ''}"]
     for column in card.get("columns", []):
-        note = f"; {column['note']}" if column.get("note") else ""
-        missing = f", {column['missing']} missing" if column.get("missing") else ""
-        lines.append(f"  {column['name']}: {column['kind']}, {column['distinct']} distinct{missing}{note}")
+        note = f"; {told(card, column['note'], language)}" if column.get("note") else ""
+        missing = f", {word('{} missing').format(column['missing'])}" if column.get("missing") else ""
+        distinct = word("{} distinct").format(column["distinct"])
+        lines.append(f"  {column['name']}: {word(column['kind'])}, {distinct}{missing}{note}")
     if "labels" in card:
         classes = card["labels"]["classes"]
-        lines.append(f"  classes: {len(classes)} ({some([f'{name} {count}' for name, count in classes.items()])})")
+        shown = some([f"{name} {count}" for name, count in classes.items()], language=language)
+        lines.append(f"  {word('classes')}: {len(classes)} ({shown})")
     if "characters" in card:
-        total, distinct = card["characters"]["total"], card["characters"]["distinct"]
-        lines.append(f"  text: {total} characters, {distinct} distinct")
+        total, distinct = (card["characters"][name] for name in ("total", "distinct"))
+        lines.append(f"  {word('text')}: {word('{} characters').format(total)}, {word('{} distinct').format(distinct)}")
     if "lengths" in card:
-        lines.append("  characters: " + ", ".join(f"{name} {value}" for name, value in card["lengths"].items()))
+        lines.append(f"  {word('characters')}: {_pairs(card['lengths'], word)}")
     for name, sides in card.get("sides", {}).items():
-        lines.append(f"  {name}: " + ", ".join(f"{point} {value}" for point, value in sides.items()))
+        lines.append(f"  {word(name)}: {_pairs(sides, word)}")
     if "pixels" in card:
-        size, kind = card["pixels"]["size"], "grey" if card["pixels"]["channels"] == 1 else "RGB"
-        lines.append(f"  the network sees {size} x {size} pixels, {kind} ({card['pixels']['fit']})")
+        size, kind = card["pixels"]["size"], word("grey") if card["pixels"]["channels"] == 1 else "RGB"
+        sees = word("the network sees {0} x {0} pixels").format(size)
+        lines.append(f"  {sees}, {kind} ({card['pixels']['fit']})")
     if "target" in card:
-        shown = ", ".join(f"{name} {value:g}" for name, value in card["target"].items() if name != "name")
-        lines.append(f"  target {card['target']['name']}: {shown}")
-    lines.append(f"  duplicates: {card['duplicates']}")
-    lines.extend(
-        f"  dropped: {count} {'row' if count == 1 else 'rows'}, {reason}" for reason, count in card["dropped"].items()
-    )
-    lines.extend(f"    {line}" for line in card.get("unreadable", [])[:SHOWN])
-    if len(card.get("unreadable", [])) > SHOWN:
-        lines.append(f"    and {len(card['unreadable']) - SHOWN} more")
+        numbers = {name: f"{value:g}" for name, value in card["target"].items() if name != "name"}
+        lines.append(f"  {word('target')} {card['target']['name']}: {_pairs(numbers, word)}")
+    lines.append(f"  {word('duplicates')}: {card['duplicates']}")
+    for reason, count in card["dropped"].items():
+        rows = word("row" if count == 1 else "rows")
+        lines.append(f"  {word('dropped')}: {count} {rows}, {told(card, reason, language)}")
+    unreadable = card.get("unreadable", [])
+    lines.extend(f"    {told(card, line, language)}" for line in unreadable[:SHOWN])
+    if len(unreadable) > SHOWN:
+        lines.append(f"    {word('and {} more').format(len(unreadable) - SHOWN)}")
     if card.get("leaked"):
-        lines.append(f"  leaked: {some(card['leaked'])}{'' if 'sides' in card else ' (line or row)'}")
+        places = "" if "sides" in card else word(" (line or row)")
+        lines.append(f"  {word('leaked')}: {some(card['leaked'], language=language)}{places}")
     if "splits" in card:
-        lines.append("  split: " + ", ".join(f"{name} {count}" for name, count in card["splits"].items()))
-    lines.extend(f"  note: {line}" for line in card["warnings"])
+        lines.append(f"  {word('split')}: {_pairs(card['splits'], word)}")
+    lines.extend(f"  {word('note')}: {told(card, line, language)}" for line in card["warnings"])
     return "\n".join(lines)
+
+
+def _found(name: str, value: Any, word: Callable[[str], str]) -> str:
+    if name == "delimiter":
+        return f"{word(name)} {value!r}"
+    return f"{name} {value}" if isinstance(value, int) else str(value)  # pictures of a format, or an encoding
+
+
+def _pairs(numbers: dict[str, Any], word: Callable[[str], str]) -> str:
+    return ", ".join(f"{word(name)} {value}" for name, value in numbers.items())

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from kerasllm.data.card import Notes
 from kerasllm.data.files import Table
+from kerasllm.data.notes import Notes
 from kerasllm.encoders import Column
 from kerasllm.encoders.cells import DATES, category, day, is_missing, number, written_number
 from kerasllm.errors import InputError, did_you_mean
@@ -53,7 +53,7 @@ def infer(table: Table, target: str, forced: dict[str, str], notes: Notes) -> tu
         present = [cell for cell in cells if not is_missing(cell)]
         distinct, missing = len(set(present)), len(cells) - len(present)
         if name == target:
-            column, kind, note = None, "target", _reading(present)
+            column, kind, note = None, "target", notes.say(_reading(present), _reading(present, "zh"))
         else:
             column, note = _column(table, name, present, forced.get(name, ""), notes)
             kind = column.kind if column else "dropped"
@@ -64,7 +64,11 @@ def infer(table: Table, target: str, forced: dict[str, str], notes: Notes) -> tu
 
 
 def learned(
-    train: Mapping[str, Sequence[Any]], columns: Sequence[Column], report: list[dict[str, Any]], source: str
+    train: Mapping[str, Sequence[Any]],
+    columns: Sequence[Column],
+    report: list[dict[str, Any]],
+    source: str,
+    notes: Notes,
 ) -> list[Column]:
     """The columns with what the training rows teach, means and categories; the useless ones are reported."""
     learned = []
@@ -87,7 +91,7 @@ def learned(
             learned.append(full)
         else:
             entry = next(entry for entry in report if entry["name"] == column.name)
-            entry.update(kind="dropped", note="one value only in the training rows")
+            entry.update(kind="dropped", note=notes.say("one value only in the training rows", "训练的行中只有一种值"))
     return learned
 
 
@@ -121,7 +125,7 @@ def checked(table: Table, columns: Sequence[Column]) -> dict[str, list[Any]]:
     return table.columns
 
 
-def strays_noted(table: Table, columns: Sequence[Column], notes: Notes, where: str) -> Table:
+def strays_noted(table: Table, columns: Sequence[Column], notes: Notes, where: tuple[str, str]) -> Table:
     """A validation or test file by the training file's rule: few cells that are no numbers count as missing."""
     few = []
     for column in columns:
@@ -130,7 +134,10 @@ def strays_noted(table: Table, columns: Sequence[Column], notes: Notes, where: s
             strays = sum(not is_missing(cell) and number(cell) is None for cell in cells)
             if 0 < strays <= STRAY * len(cells):
                 few.append(column)
-                notes.warn(f"{_stray(table, column.name)}; {strays} such cells{where} count as missing")
+                notes.warn(
+                    f"{_stray(table, column.name)}; {strays} such cells{where[0]} count as missing",
+                    f"{_stray(table, column.name, 'zh')}；{strays} 个这样的单元格视为缺失{where[1]}",
+                )
     return without_strays(table, few)
 
 
@@ -145,40 +152,55 @@ def without_strays(table: Table, columns: Sequence[Column]) -> Table:
 
 def _column(table: Table, name: str, present: list[Any], forced: str, notes: Notes) -> tuple[Column | None, str]:
     if forced == "drop":
-        return None, "left out as asked"
+        return None, notes.say("left out as asked", "按要求舍去")
     if not present:
-        return None, "no value in any row"
+        return None, notes.say("no value in any row", "没有一行有值")
     distinct = len(set(present))
     numbers = sum(number(cell) is not None and not isinstance(cell, bool) for cell in present)
     strays = len(present) - numbers
     # A word or nothing, such as "yes" and "", tells two sorts of rows apart.
     if distinct < 2 and (len(present) == len(table) or not strays):
-        return None, "one value only"
+        return None, notes.say("one value only", "只有一种值")
     if not forced and distinct > 0.9 * len(present) and IDENTIFIER.search(name):
-        return None, "an identifier: it only tells rows apart (name it in `numeric` to use it)"
+        return None, notes.say(
+            "an identifier: it only tells rows apart (name it in `numeric` to use it)",
+            "编号：只用来区分各行（要使用它，请写入 `numeric`）",
+        )
     if forced == "numeric" and strays:
         raise InputError(_stray(table, name), _stray(table, name, "zh"))
     if forced != "categorical" and strays <= STRAY * len(present):
-        said = [_reading(present)]
+        said, zh = ([_reading(present, language)] for language in ("en", "zh"))
         if strays:
             said.append(f"{strays} cells that are no numbers count as missing")
-            notes.warn(f"{_stray(table, name)}; {said[1]} (or name the column in `categorical`)")
-        return Column(name, "number"), "; ".join(filter(None, said))
+            zh.append(f"{strays} 个不是数字的单元格视为缺失")
+            notes.warn(
+                f"{_stray(table, name)}; {said[1]} (or name the column in `categorical`)",
+                f"{_stray(table, name, 'zh')}；{zh[1]}（或把这一列写入 `categorical`）",
+            )
+        return Column(name, "number"), notes.say("; ".join(filter(None, said)), "；".join(filter(None, zh)))
     if not forced:
         for layout in DATES:
             if all(day(cell, layout) is not None for cell in present):
-                return Column(name, "date", layout=layout), f"a date ({layout}), as days since 1970"
+                note = notes.say(
+                    f"a date ({layout}), as days since 1970", f"日期（{layout}），换算为 1970 年以来的天数"
+                )
+                return Column(name, "date", layout=layout), note
     counts = len({category(cell) for cell in present})
     if not forced and counts > 20 and counts > 0.5 * len(present):
-        return None, f"{TEXTS}: most rows have a value of their own"
-    note = f"the {MOST_CATEGORIES} most frequent of {counts}" if counts > MOST_CATEGORIES else ""
+        return None, notes.say(f"{TEXTS}: most rows have a value of their own", "文本或编号：多数行的值各不相同")
+    if counts <= MOST_CATEGORIES:
+        return Column(name, "category"), ""
+    note = notes.say(f"the {MOST_CATEGORIES} most frequent of {counts}", f"{counts} 种中最常见的 {MOST_CATEGORIES} 种")
     return Column(name, "category"), note
 
 
-def _reading(cells: list[Any]) -> str:
+def _reading(cells: list[Any], language: str = "en") -> str:
     """What the card says of numbers that are written with signs."""
     example = written_number(cells)
-    return f"cells such as {example!r} are read as {number(example):.12g}" if example else ""
+    if not example:
+        return ""
+    words = "{!r} 这样的单元格读作 {:.12g}" if language == "zh" else "cells such as {!r} are read as {:.12g}"
+    return words.format(example, number(example))
 
 
 def _stray(table: Table, name: str, language: str = "en") -> str:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kerasllm.data import Data, Rows
-from kerasllm.data.card import Notes, describe_lengths
 from kerasllm.data.files import is_blank, read, read_text
+from kerasllm.data.notes import SIDES, Notes, describe_lengths, in_file
 from kerasllm.data.splits import divide, not_elsewhere, shares_and_files, sizes
 from kerasllm.encoders import LanguageEncoder, NextToken
 from kerasllm.errors import InputError
@@ -49,7 +49,7 @@ def read_language(
     notes = Notes()
     found = _texts(source, text, notes)
     shares, files = shares_and_files(validation, test)
-    others = {name: _texts(file, text, notes, f", in the {name} file") for name, file in files.items()}
+    others = {name: _texts(file, text, notes, in_file(name)) for name, file in files.items()}
     keys = [" ".join(one.split()) for one in found.texts]
     card = _card(found, keys)
     other_keys = {name: {" ".join(one.split()) for one in other.texts} for name, other in others.items()}
@@ -78,7 +78,10 @@ def read_language(
             share = known(parts[name], parts["train"])
             card[f"{name}_known"] = round(share, 4)
             if share >= NOTED:
-                notes.warn(f"{share:.0%} of the {name} text stands in the training text too, letter for letter")
+                notes.warn(
+                    f"{share:.0%} of the {name} text stands in the training text too, letter for letter",
+                    f"{SIDES[name]}文本的 {share:.0%} 在训练文本中一字不差地出现",
+                )
     _check(parts["train"], found.source)
     train, *held = (Rows(texts, texts) for texts in (parts["train"], parts["validation"], parts["test"]))
     encoder = fit(train.features)
@@ -107,7 +110,7 @@ def language_card(source: Any, text: str = "text") -> dict[str, Any]:
     return _card(found, [" ".join(one.split()) for one in found.texts]) | notes.entries()
 
 
-def _texts(source: Any, column: str, notes: Notes, where: str = "") -> Texts:
+def _texts(source: Any, column: str, notes: Notes, where: tuple[str, str] = ("", "")) -> Texts:
     if is_plain(source):
         whole, encoding = read_text(Path(source))
         if not whole.strip():
@@ -120,7 +123,7 @@ def _texts(source: Any, column: str, notes: Notes, where: str = "") -> Texts:
     table = read(source)
     cells = table.column(column, "text")
     kept = [row for row, cell in enumerate(cells) if not is_blank(cell)]
-    notes.drop(f"no text in {column!r}{where}", len(cells) - len(kept))
+    notes.drop(f"no text in {column!r}{where[0]}", f"{column!r} 列没有文本{where[1]}", len(cells) - len(kept))
     if not kept:
         raise InputError(
             f"{table.source}: no row has a text in {column!r}", f"{table.source}：{column!r} 列没有任何文本"
@@ -139,7 +142,10 @@ def _cut(text: str, shares: dict[str, float], notes: Notes) -> dict[str, list[st
         parts[name] = [text[start:place]] if text[start:place].strip() else []
         start = max(start, place)
     if any(shares.values()):
-        notes.warn("one text: its end is held out, cut between paragraphs (lines, words) where it has them")
+        notes.warn(
+            "one text: its end is held out, cut between paragraphs (lines, words) where it has them",
+            "单个文本：留出它的末尾，尽量在段落（行、词）之间切开",
+        )
     return parts
 
 

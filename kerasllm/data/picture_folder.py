@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasllm.data import files
-from kerasllm.data.card import Notes, some
+from kerasllm.data.notes import Notes, some
 from kerasllm.errors import InputError, did_you_mean, may_read
 
 SUFFIXES = {
@@ -103,9 +103,9 @@ def walk(folder: Path, notes: Notes) -> list[tuple[Path, str]]:
                 found.append((path, path.relative_to(folder).as_posix()))
             else:
                 strange.append(path.relative_to(folder).as_posix())
-    _note(notes, "hidden, so left out", hidden)
-    _note(notes, "a link back to a folder that it is in, so left out", sorted(loops))
-    _note(notes, "no picture by its name, so left out", strange)
+    _note(notes, "hidden, so left out", "隐藏文件，已略去", hidden)
+    _note(notes, "a link back to a folder that it is in, so left out", "指回其所在文件夹的链接，已略去", sorted(loops))
+    _note(notes, "no picture by its name, so left out", "从名称看不是图片，已略去", strange)
     return sorted(found, key=lambda pair: pair[1])
 
 
@@ -164,15 +164,19 @@ def _from_folder(folder: Path, notes: Notes) -> Pictures:
             f"{folder} 中是 {names}，它们是划分而不是类别；请把其中一个作为 data，其余作为 validation 或 test，"
             f"例如 {folder / sorted(filled)[0]}",
         )
-    _note(notes, "in no class's folder, so left out", beside)
-    _note(notes, "in a folder inside a class's, and counted to the class", nested)
-    _note(notes, "a class's folder without a picture", [name for name in classes if name not in filled])
+    _note(notes, "in no class's folder, so left out", "不在任何类别的文件夹中，已略去", beside)
+    _note(
+        notes, "in a folder inside a class's, and counted to the class", "在类别文件夹的子文件夹中，计入该类别", nested
+    )
+    empty = [name for name in classes if name not in filled]
+    _note(notes, "a class's folder without a picture", "没有图片的类别文件夹", empty)
     return found
 
 
-def _note(notes: Notes, what: str, names: Sequence[str]) -> None:
+def _note(notes: Notes, what: str, zh: str, names: Sequence[str]) -> None:
     if names:
-        notes.warn(f"{what}: {len(names)} ({some(list(dict.fromkeys(names)), 5)})")
+        shown, shown_zh = (some(list(dict.fromkeys(names)), 5, language) for language in ("en", "zh"))
+        notes.warn(f"{what}: {len(names)} ({shown})", f"{zh}：{len(names)} 个（{shown_zh}）")
 
 
 def _from_columns(columns: Any, source: str, notes: Notes) -> Pictures:
@@ -191,7 +195,7 @@ def _from_columns(columns: Any, source: str, notes: Notes) -> Pictures:
     found = Pictures(source, [], [], [])
     for row, (picture, label) in enumerate(zip(pictures, labels, strict=True), 1):
         if files.is_blank(label):
-            notes.drop("no label in 'label'")
+            notes.drop("no label in 'label'", "'label' 列没有标签")
         else:
             found.add(picture, str(label).strip(), f"row {row}")
     if not found:

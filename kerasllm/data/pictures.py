@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kerasllm.data import Data, Rows
-from kerasllm.data.card import Notes, describe_labels
 from kerasllm.data.classes import check_several, torn
+from kerasllm.data.notes import Notes, describe_labels
 from kerasllm.data.picture_folder import Pictures, find
 from kerasllm.data.splits import divide, not_elsewhere, shares_and_files, sizes
 from kerasllm.encoders import Labels
@@ -46,16 +46,16 @@ def read_pictures(
     `validation` and `test` are shares of the pictures or folders. `size` 0: the pictures' median side, 128 px at most;
     `channels` 0: 1 where no picture has colour, else 3.
     """
-    notes, unreadable = Notes(), list[str]()
-    found, looks = _looked(find(source, notes), unreadable)
+    notes = Notes()
+    found, looks = _looked(find(source, notes), notes)
     shares, others = shares_and_files(validation, test)
     encoder = _encoder(looks, size, channels, fit)
-    found, looks, keys = _keyed(found, looks, encoder, unreadable)
+    found, looks, keys = _keyed(found, looks, encoder, notes)
 
     held_out: dict[str, Pictures] = {}
     held_out_keys: dict[str, set[bytes]] = {}
     for name, folder in others.items():
-        other, other_keys = _readable(find(folder, Notes()), encoder, unreadable)
+        other, other_keys = _readable(find(folder, Notes()), encoder, notes)
         held_out[name], held_out_keys[name] = other, set(other_keys)
     kept = not_elsewhere(keys, found.places, held_out_keys, "pictures", notes)
     check_several({found.labels[row] for row in kept}, (found.source, found.source), are_left=len(kept) < len(keys))
@@ -65,7 +65,7 @@ def read_pictures(
     labels = Labels.fit(parts["train"].truth)
     parts |= {name: _known(other, labels) for name, other in held_out.items()}
     card = {
-        **_card(found, looks, keys, encoder, unreadable, notes),
+        **_card(found, looks, keys, encoder, notes),
         "splits": sizes(parts),
         **notes.entries(),
     }
@@ -74,9 +74,9 @@ def read_pictures(
 
 def labelled(source: Any, encoder: PictureEncoder, labels: Labels) -> Rows:
     """New pictures with their true labels, to evaluate a trained model on; what cannot be read is left out and told."""
-    unreadable = list[str]()
-    found, _ = _readable(find(source, Notes()), encoder, unreadable)
-    return replace(_known(found, labels), unreadable=unreadable)
+    notes = Notes()
+    found, _ = _readable(find(source, notes), encoder, notes)
+    return replace(_known(found, labels), unreadable=notes.unreadable)
 
 
 def reasons(paths: Sequence[str], encoder: PictureEncoder) -> dict[str, UnreadableError]:
@@ -94,11 +94,11 @@ def reasons(paths: Sequence[str], encoder: PictureEncoder) -> dict[str, Unreadab
 
 def picture_card(source: Any) -> dict[str, Any]:
     """The card of a folder of pictures."""
-    notes, unreadable = Notes(), list[str]()
-    found, looks = _looked(find(source, notes), unreadable)
+    notes = Notes()
+    found, looks = _looked(find(source, notes), notes)
     encoder = _encoder(looks, 0, 0, "crop")
-    found, looks, keys = _keyed(found, looks, encoder, unreadable)
-    return {**_card(found, looks, keys, encoder, unreadable, notes), **notes.entries()}
+    found, looks, keys = _keyed(found, looks, encoder, notes)
+    return {**_card(found, looks, keys, encoder, notes), **notes.entries()}
 
 
 def shades(pixels: np.ndarray) -> tuple[list[float], list[float]]:
@@ -126,19 +126,19 @@ def _look(picture: Any) -> Look | UnreadableError:
         return error
 
 
-def _looked(found: Pictures, unreadable: list[str]) -> tuple[Pictures, list[Look]]:
-    """The pictures whose beginning can be read, and what it tells; the others are listed."""
+def _looked(found: Pictures, notes: Notes) -> tuple[Pictures, list[Look]]:
+    """The pictures whose beginning can be read, and what it tells; the others are noted."""
     answers = list(each(_look, found.pictures))
-    good, looks = _sorted_out(found, answers, unreadable)
+    good, looks = _sorted_out(found, answers, notes)
     if not looks:
         raise _none_readable(found, answers)
     return good, looks
 
 
 def _keyed(
-    found: Pictures, looks: list[Look], encoder: PictureEncoder, unreadable: list[str]
+    found: Pictures, looks: list[Look], encoder: PictureEncoder, notes: Notes
 ) -> tuple[Pictures, list[Look], list[bytes]]:
-    """The pictures that can be decoded, and a key of each that is equal for equal pixels; the others are listed."""
+    """The pictures that can be decoded, and a key of each that is equal for equal pixels; the others are noted."""
 
     def key(picture: Any) -> bytes | UnreadableError:
         try:
@@ -148,22 +148,22 @@ def _keyed(
 
     answers = list(each(key, found.pictures))
     looks = [look for look, answer in zip(looks, answers, strict=True) if isinstance(answer, bytes)]
-    good, keys = _sorted_out(found, answers, unreadable)
+    good, keys = _sorted_out(found, answers, notes)
     if not keys:
         raise _none_readable(found, answers)
     return good, looks, keys
 
 
-def _readable(found: Pictures, encoder: PictureEncoder, unreadable: list[str]) -> tuple[Pictures, list[bytes]]:
-    found, looks = _looked(found, unreadable)
-    found, _, keys = _keyed(found, looks, encoder, unreadable)
+def _readable(found: Pictures, encoder: PictureEncoder, notes: Notes) -> tuple[Pictures, list[bytes]]:
+    found, looks = _looked(found, notes)
+    found, _, keys = _keyed(found, looks, encoder, notes)
     return found, keys
 
 
-def _sorted_out(found: Pictures, answers: Sequence[Any], unreadable: list[str]) -> tuple[Pictures, list[Any]]:
+def _sorted_out(found: Pictures, answers: Sequence[Any], notes: Notes) -> tuple[Pictures, list[Any]]:
     good = [row for row, answer in enumerate(answers) if not isinstance(answer, UnreadableError)]
-    unreadable += [
-        f"{place}: {answer}"
+    notes.unreadable += [
+        notes.say(f"{place}: {answer}", f"{place}：{answer.zh}")
         for place, answer in zip(found.places, answers, strict=True)
         if isinstance(answer, UnreadableError)
     ]
@@ -197,12 +197,14 @@ def _card(
     looks: Sequence[Look],
     keys: Sequence[bytes],
     encoder: PictureEncoder,
-    unreadable: Sequence[str],
     notes: Notes,
 ) -> dict[str, Any]:
-    notes.drop("unreadable", len(unreadable))
+    notes.drop("unreadable", "无法读取", len(notes.unreadable))
     if rows := torn(keys, found.labels):
-        notes.warn(f"{len(rows)} pictures equal one of another class, and train: such as {found.places[rows[0]]}")
+        notes.warn(
+            f"{len(rows)} pictures equal one of another class, and train: such as {found.places[rows[0]]}",
+            f"{len(rows)} 张图片与另一类别的图片相同，仍参与训练：例如 {found.places[rows[0]]}",
+        )
     sides = {
         name: {"min": int(min(values)), "p50": int(np.median(values)), "max": int(max(values))}
         for name, values in zip(("width", "height"), zip(*(look.size for look in looks), strict=True), strict=True)
@@ -216,5 +218,5 @@ def _card(
         "sides": sides,
         "pixels": {"size": encoder.size, "channels": encoder.channels, "fit": encoder.fit},
         "duplicates": len(keys) - len(set(keys)),
-        "unreadable": list(unreadable),
+        "unreadable": notes.unreadable,
     }

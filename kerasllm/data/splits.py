@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kerasllm.data.card import Notes
 from kerasllm.data.files import nearest_file
+from kerasllm.data.notes import THINGS, Notes
 from kerasllm.errors import InputError, may_read
 
 FEWEST = 20  # rows; below, every row trains
@@ -63,10 +63,13 @@ def not_elsewhere(
 ) -> list[int]:
     """The rows that no validation or test file has too; `places` says where a row is, for the note.
 
-    `others` holds those files' keys; `things` says what rows are, such as texts.
+    `others` holds those files' keys; `things` says what rows are: "rows", "texts" or "pictures".
     """
     if len(others) == 2 and (shared := len(others["validation"] & others["test"])):
-        notes.warn(f"{shared} {things} of the validation file are in the test file too")
+        notes.warn(
+            f"{shared} {things} of the validation file are in the test file too",
+            f"验证文件中有 {shared} {THINGS[things]}也在测试文件中",
+        )
     elsewhere = set().union(*others.values())
     notes.leak([places[row] for row, key in enumerate(keys) if key in elsewhere])
     return [row for row, key in enumerate(keys) if key not in elsewhere]
@@ -82,7 +85,10 @@ def divide(
 ) -> dict[str, list[int]]:
     """`rows`, numbers into `groups` and `strata`, as train, validation and test; too few of them all train."""
     if len(rows) < FEWEST and any(shares.values()):
-        notes.warn(f"fewer than {FEWEST} rows: all of them train, and no validation or test is held out")
+        notes.warn(
+            f"fewer than {FEWEST} rows: all of them train, and no validation or test is held out",
+            f"不足 {FEWEST} 行：全部用于训练，不留出验证或测试",
+        )
         shares = dict.fromkeys(shares, 0.0)
     parts = split(
         [groups[row] for row in rows], [strata[row] for row in rows], shares["validation"], shares["test"], seed

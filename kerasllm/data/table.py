@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from kerasllm.data import Data, Rows
-from kerasllm.data.card import Notes, describe_numbers
 from kerasllm.data.columns import (
     TEXTS,
     check_32_bits,
@@ -20,6 +19,7 @@ from kerasllm.data.columns import (
     without_strays,
 )
 from kerasllm.data.files import Table, read
+from kerasllm.data.notes import Notes, describe_numbers, in_file
 from kerasllm.data.splits import divide, not_elsewhere, shares_and_files, sizes
 from kerasllm.encoders import TableEncoder, Target
 from kerasllm.encoders.cells import category, is_missing, number
@@ -54,7 +54,7 @@ def read_regression(
     shares, files = shares_and_files(validation, test)
     others: dict[str, Rows] = {}
     for name, file in files.items():
-        where = f", in the {name} file"
+        where = in_file(name)
         other, answers = _with_target(read(file), target, notes, where)
         others[name] = Rows(checked(strays_noted(other, columns, notes, where), columns), answers)
     names = [column.name for column in columns]
@@ -68,9 +68,9 @@ def read_regression(
         for name, rows in divide(kept, keys, [0] * len(keys), shares, seed, notes).items()
     }
     train, parts = parts["train"], parts | others
-    columns = learned(train.features, columns, report, table.source)
+    columns = learned(train.features, columns, report, table.source, notes)
     if not columns:
-        raise _no_column(report, table.source, target)
+        raise _no_column(report, table.source, target, notes)
     _check_varied(train.truth, table.source, target, "training ", "训练的")
     check_32_bits(train.truth, f"{table.source}, column {target!r}")
     card = {
@@ -101,7 +101,10 @@ def table_card(source: Any) -> dict[str, Any]:
     _, report = infer(table, "", {}, notes)
     for entry in report:
         if entry["note"].startswith(TEXTS):
-            notes.warn(f"to tell classes from the texts in {entry['name']!r}, name it and the labels as text and label")
+            notes.warn(
+                f"to tell classes from the texts in {entry['name']!r}, name it and the labels as text and label",
+                f"要由 {entry['name']!r} 中的文本判断类别，请把这一列与标签列设为 text 与 label",
+            )
     keys = _row_keys(table.columns, list(table.columns))
     return {**_card(table, report, keys), **notes.entries()}
 
@@ -116,7 +119,9 @@ def _card(table: Table, report: list[dict[str, Any]], keys: Sequence[Any]) -> di
     }
 
 
-def _with_target(table: Table, target: str, notes: Notes, where: str = "") -> tuple[Table, list[float]]:
+def _with_target(
+    table: Table, target: str, notes: Notes, where: tuple[str, str] = ("", "")
+) -> tuple[Table, list[float]]:
     """The rows that have a target, and their targets; a target that is no number stops with its place."""
     cells = table.column(target)
     rows, values = [], []
@@ -131,7 +136,7 @@ def _with_target(table: Table, target: str, notes: Notes, where: str = "") -> tu
             )
         rows.append(row)
         values.append(value)
-    notes.drop(f"no value in {target!r}{where}", len(table) - len(rows))
+    notes.drop(f"no value in {target!r}{where[0]}", f"{target!r} 列没有值{where[1]}", len(table) - len(rows))
     if not rows:
         raise InputError(
             f"{table.source}, column {target!r}: no row holds a number",
@@ -173,9 +178,11 @@ def _check_enough(kept: int, rows: int, source: str, target: str) -> None:
         )
 
 
-def _no_column(report: Sequence[dict[str, Any]], source: str, target: str) -> InputError:
-    dropped = [f"{entry['name']}: {entry['note']}" for entry in report if entry["kind"] == "dropped"]
+def _no_column(report: Sequence[dict[str, Any]], source: str, target: str, notes: Notes) -> InputError:
+    dropped = {entry["name"]: entry["note"] for entry in report if entry["kind"] == "dropped"}
+    said = "; ".join(f"{name}: {note}" for name, note in dropped.items())
+    zh = "；".join(f"{name}：{notes.zh[note]}" for name, note in dropped.items())
     return InputError(
-        f"{source}: no usable column beside {target!r}: {'; '.join(dropped) or 'it is the only one'}",
-        f"{source}：除 {target!r} 外没有可用的列：{'；'.join(dropped) or '它是唯一的一列'}",
+        f"{source}: no usable column beside {target!r}: {said or 'it is the only one'}",
+        f"{source}：除 {target!r} 外没有可用的列：{zh or '它是唯一的一列'}",
     )

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from kerasllm.data import Data, Encoder, Rows
-from kerasllm.data.card import Notes, describe_labels, describe_lengths
 from kerasllm.data.classes import check_several, torn
 from kerasllm.data.files import Table, is_blank, read
+from kerasllm.data.notes import Notes, describe_labels, describe_lengths, in_file
 from kerasllm.data.splits import divide, not_elsewhere, shares_and_files, sizes
 from kerasllm.encoders import Labels
 from kerasllm.errors import InputError
@@ -43,7 +43,7 @@ def read_classification(
     notes = Notes()
     whole = _texts(read(source), text, label, notes)
     shares, files = shares_and_files(validation, test)
-    others = {name: _texts(read(file), text, label, notes, f", in the {name} file") for name, file in files.items()}
+    others = {name: _texts(read(file), text, label, notes, in_file(name)) for name, file in files.items()}
 
     keys = [_key(one) for one in whole.texts]
     other_keys = {name: {_key(one) for one in other.texts} for name, other in others.items()}
@@ -74,7 +74,7 @@ def text_card(table: Table, text: str, label: str) -> dict[str, Any]:
     return {**_card(whole, [_key(one) for one in whole.texts], notes), **notes.entries()}
 
 
-def _texts(table: Table, text: str, label: str, notes: Notes, where: str = "") -> Texts:
+def _texts(table: Table, text: str, label: str, notes: Notes, where: tuple[str, str] = ("", "")) -> Texts:
     """Texts and labels, as strings, of the rows that have both; what is left out is noted."""
     if text == label:
         raise InputError(
@@ -84,9 +84,9 @@ def _texts(table: Table, text: str, label: str, notes: Notes, where: str = "") -
     names: dict[Any, str] = {}  # one string per label, not per row
     for row, (words, name) in enumerate(zip(table.column(text, "text"), table.column(label, "label"), strict=True)):
         if is_blank(words):
-            notes.drop(f"no text in {text!r}{where}")
+            notes.drop(f"no text in {text!r}{where[0]}", f"{text!r} 列没有文本{where[1]}")
         elif is_blank(name):
-            notes.drop(f"no label in {label!r}{where}")
+            notes.drop(f"no label in {label!r}{where[0]}", f"{label!r} 列没有标签{where[1]}")
         else:
             written = str(name).strip()
             found.rows.append(row)
@@ -109,10 +109,15 @@ def _known(found: Texts, label: str, classes: Labels) -> Rows:
 def _card(whole: Texts, keys: Sequence[bytes], notes: Notes) -> dict[str, Any]:
     if rows := torn(keys, whole.labels):
         count, example = len({keys[row] for row in rows}), whole.texts[rows[0]]
-        notes.warn(f"{count} texts have rows with different labels, which train: such as {example[:40]!r}")
+        notes.warn(
+            f"{count} texts have rows with different labels, which train: such as {example[:40]!r}",
+            f"{count} 条文本在不同的行有不同的标签，这些行都参与训练：例如 {example[:40]!r}",
+        )
     description = describe_labels(whole.labels, notes)
     if len(description["classes"]) > 0.5 * len(whole.labels) and len(whole.labels) > 20:
-        notes.warn("most rows have a label of their own; is it the right column?")
+        notes.warn(
+            "most rows have a label of their own; is it the right column?", "多数行的标签各不相同；这一列选对了吗？"
+        )
     return {
         "source": whole.table.source,
         "rows": len(whole.table),

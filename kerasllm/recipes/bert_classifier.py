@@ -177,8 +177,12 @@ class BertClassifier(Classifier):
         )
         encoder: Any = data.encoder
         if cut := encoder.count_cut(data.train.features):
-            data.card["warnings"].append(
+            line = (
                 f"{cut} of {len(data.train)} training texts are cut to {self.max_length} tokens; max_length keeps more"
+            )
+            data.card["warnings"].append(line)
+            data.card["zh"][line] = (
+                f"{len(data.train)} 条训练文本中有 {cut} 条被截为 {self.max_length} 个词元；max_length 更大则保留更多"
             )
         return data
 

@@ -156,7 +156,8 @@ def test_the_data_card_is_what_training_would_find() -> None:
     panel = Panel("linear_regression")
     click(panel.form, "card")
     wait(lambda: "lines" in panel.form.card, 10)
-    assert "target price" in panel.form.card["lines"]
+    assert "target price" in panel.form.card["lines"]["en"]
+    assert "目标 price" in panel.form.card["lines"]["zh"]
 
 
 def test_what_was_asked_of_older_values_is_told_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

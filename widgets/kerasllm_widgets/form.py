@@ -16,8 +16,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from kerasllm.data import files, picture_folder
-from kerasllm.data.card import Notes, render
+from kerasllm.data.card import render
 from kerasllm.data.look import kind
+from kerasllm.data.notes import Notes
 from kerasllm.data.samples import SAMPLES
 from kerasllm.data.splits import share, shares_and_files
 from kerasllm.errors import InputError, did_you_mean, may_read
@@ -189,9 +190,10 @@ def stamp(source: str) -> Any:
         return None
 
 
-def card(recipe: Recipe) -> str:
+def card(recipe: Recipe) -> Said:
     """The data card as lines of text: what reading the file for this recipe finds."""
-    return render(recipe.read().card)
+    found = recipe.read().card
+    return {language: render(found, language) for language in ("en", "zh")}
 
 
 def _head(table: files.Table) -> list[list[str]]:

@@ -13,6 +13,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from kerasllm.data.card import told
 from kerasllm.errors import InputError
 from kerasllm.evaluate import flat
 from kerasllm.run import Run, open_run
@@ -183,7 +184,7 @@ def _look(run: Run) -> dict[str, Any]:
 
 def _result(run: Run) -> dict[str, Any]:
     """Scores by split, the main split's confusion matrix, and which figures there are."""
-    report = run.report
+    report, card = run.report, run.card
     if not report:
         return {}
     main = report["splits"][report["split"]]
@@ -194,7 +195,9 @@ def _result(run: Run) -> dict[str, Any]:
         "main": main.get("main", ""),
         "weights": report.get("weights", ""),
         "figures": [file.stem for file in sorted((run.path / "figures").glob("*.png"))],
-        "warnings": run.card.get("warnings", []),
+        "warnings": [
+            {language: told(card, line, language) for language in ("en", "zh")} for line in card.get("warnings", [])
+        ],
     }
     if 0 < len(names) <= MOST_CLASSES and "confusion_matrix" in main:
         result["confusion"] = {"names": names, "counts": main["confusion_matrix"]}

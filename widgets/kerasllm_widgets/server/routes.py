@@ -17,6 +17,7 @@ from send2trash import send2trash
 from tornado.web import HTTPError, authenticated
 
 from kerasllm import __version__, recipes
+from kerasllm.data.card import told
 from kerasllm.data.look import kind
 from kerasllm.errors import InputError
 from kerasllm.evaluate import flat
@@ -228,6 +229,7 @@ class One(Route):
 
     def _look(self, run: Run, queued: Mapping[str, int]) -> dict[str, Any]:
         with readable(run):
+            card = run.card
             return {
                 "name": run.name,
                 "recipe": run.asked["recipe"],
@@ -237,7 +239,7 @@ class One(Route):
                 "split": run.scores.get("split", ""),
                 "splits": {name: flat(scores) for name, scores in run.report.get("splits", {}).items()},
                 "curve": self.context.curves.drawn(run),
-                "warnings": run.card.get("warnings", []),
+                "warnings": [told(card, line, self.language) for line in card.get("warnings", [])],
                 "notebook": self._below(run.path / "notebook.ipynb"),
                 "log": self._below(run.path / LOG),
                 "figures": [

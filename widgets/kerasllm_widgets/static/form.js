@@ -187,7 +187,7 @@ function card(model, ask) {
   const box = h("details", { class: "kl-look" }, h("summary", {}, say("card")), lines);
   const draw = () => {
     const { state, lines: found, problem } = model.get("card");
-    lines.textContent = found || said(problem) || say("loading");
+    lines.textContent = said(found) || said(problem) || say("loading");
     if (!state && !found && !problem) box.open = false; // what was typed since may have changed it
   };
   box.addEventListener("toggle", () => box.open && ask());

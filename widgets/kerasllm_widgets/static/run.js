@@ -117,7 +117,7 @@ function results(model, send) {
   if (result.confusion) parts.push(confusion(result.confusion));
   const columns = [h("div", { class: "kl-columns" }, parts)];
   if (result.warnings.length) {
-    columns.push(h("details", {}, h("summary", {}, `${say("warnings")} (${result.warnings.length})`), h("ul", {}, result.warnings.map((line) => h("li", {}, line)))));
+    columns.push(h("details", {}, h("summary", {}, `${say("warnings")} (${result.warnings.length})`), h("ul", {}, result.warnings.map((line) => h("li", {}, said(line))))));
   }
   if (result.figures.length) {
     const more = h("details", { ontoggle: () => more.open && send("figures") },
