@@ -102,7 +102,7 @@ def test_the_threads_that_the_weights_depend_on_are_recorded(monkeypatch: pytest
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "37")
     now = devices.session()
     assert now["threads"] == {**before["threads"], "TF_NUM_INTRAOP_THREADS": "37", "within_an_operation": 37}
-    assert "within_an_operation=37" in devices.change(before, now)
+    assert "within_an_operation=37" in str(devices.change(before, now))
 
 
 def test_what_changed_between_sessions_is_told_in_one_line(runs: Path) -> None:
@@ -115,9 +115,10 @@ def test_what_changed_between_sessions_is_told_in_one_line(runs: Path) -> None:
     note = run.status["note"]
     assert note.startswith("not as when it began (cores 640 -> ")
     assert "tensorflow 2.0 -> 2." in note
+    assert run.status["note_zh"].startswith("与开始时不同（cores 640 -> ")
     assert LinearRegression(**LINE).train().status["note"] == ""
     old = {"backend": "tensorflow", "device": "gpu", "threads": {}}  # as an earlier kerasllm wrote it
-    assert "threads" in devices.change(old, devices.session())
+    assert "threads" in str(devices.change(old, devices.session()))
 
 
 @pytest.mark.parametrize(("batch_size", "cure"), [(64, "try batch_size=32"), (1, "try a smaller network")])

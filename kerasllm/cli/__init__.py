@@ -17,7 +17,7 @@ from cyclopts import App, CycloptsError, Group, UnusedCliTokensError
 
 from kerasllm import __version__
 from kerasllm.cli.batch import batch
-from kerasllm.cli.progress import draw
+from kerasllm.cli.progress import device_notes, draw
 from kerasllm.cli.report import STOPPED, cell, finish, follow, line, print_scores, report, state, summary
 from kerasllm.cli.speech import Json, Name, Pairs, Runs, chinese, language, option, pairs, said
 from kerasllm.cli.training import add_recipes, train
@@ -254,9 +254,8 @@ def show(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
     print(f"{found.path}\n{found.asked['recipe'] or found.asked['notebook']}: {state(found)}")
     for name, value in found.asked["parameters"].items():
         print(f"  {name} = {value!r}")
-    for name in ("device", "note"):
-        if told := found.status.get(name):
-            print(f"{name}: {told}")
+    for one in device_notes(found.status):
+        print(one)
     if found.card:
         print(render(found.card, language()))
     speed = found.report.get("speed", {})

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from kerasllm.cli.speech import said
 from kerasllm.data.card import render
 from kerasllm.run import Run, watch
 from kerasllm.spoken import language
@@ -60,10 +61,17 @@ def _notes(run: Run, status: dict[str, Any], told: set[str]) -> Iterator[str]:
     if "card" not in told and run.card:
         told.add("card")
         yield render(run.card, language())
-    for name in ("device", "note"):
-        if status.get(name) and name not in told:
-            told.add(name)
-            yield f"{name}: {status[name]}"
+    for line in device_notes(status):
+        if line not in told:
+            told.add(line)
+            yield line
+
+
+def device_notes(status: dict[str, Any]) -> list[str]:
+    """On what a run trains, and what is to be noted of that."""
+    english = status.get("note", "")
+    note = said(english, status.get("note_zh") or english)
+    return [f"{name}: {told}" for name, told in (("device", status.get("device")), ("note", note)) if told]
 
 
 def _is_shown(epoch: int, epochs: int) -> bool:

@@ -234,21 +234,26 @@ def line(session: Mapping[str, Any]) -> str:
     return f"{shown}, {session['backend']} {session['versions'].get(session['backend'], '')}".rstrip()
 
 
-def change(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """One line that tells what differs between two sessions of a run and may change its weights; "" where nothing."""
+def change(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What differs between two sessions of a run and may change its weights, in English and Chinese."""
     pairs = [(name, before.get(name), now.get(name)) for name in ("devices", "threads", "cores", "python")]
     versions = [one.get("versions", {}) for one in (before, now)]
     pairs += [(name, versions[0].get(name), versions[1].get(name)) for name in doctor.COMPUTE if name != "kerasllm"]
-    told = [
+    told = "; ".join(
         f"{name} {_plain(old)} -> {_plain(new)}" for name, old, new in pairs if None not in (old, new) and old != new
-    ]
-    return f"not as when it began ({'; '.join(told)}): the weights may differ from an unbroken run's" if told else ""
+    )
+    if not told:
+        return None
+    return (
+        f"not as when it began ({told}): the weights may differ from an unbroken run's",
+        f"与开始时不同（{told}）：权重可能与未中断的运行不同",
+    )
 
 
-def unused(device: str, session: Mapping[str, Any]) -> str:
-    """One line about a card that "auto" left alone, since the backend cannot use it; "" where there is none."""
+def unused(device: str, session: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Which card "auto" left alone, since the backend cannot use it, and the cure, in English and Chinese."""
     left = device == "auto" and session["device"] == "cpu" and doctor.cards()
-    return doctor.no_cuda(session["backend"])[0] if left else ""
+    return doctor.no_cuda(session["backend"]) if left else None
 
 
 def _plain(value: Any) -> str:

@@ -36,9 +36,12 @@ def train(
     session = {"time": time.time(), "pid": os.getpid(), **devices.session(recipe.device), "data": fingerprints}
     began = run.sessions[0] if run.sessions else session
     files.append_line(run.path / "sessions.jsonl", session)
-    notes = (devices.change(began, session), devices.unused(recipe.device, session))
+    notes = [note for note in (devices.change(began, session), devices.unused(recipe.device, session)) if note]
     writer.update(
-        phase="building the network", device=devices.line(session), note="; ".join(note for note in notes if note)
+        phase="building the network",
+        device=devices.line(session),
+        note="; ".join(note for note, _ in notes),
+        note_zh="；".join(zh for _, zh in notes),
     )
     with devices.scope(recipe.device), devices.memory(recipe.batch_size):
         examples = replace(data.training, weights=recipe.weights(data.training.targets))

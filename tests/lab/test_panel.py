@@ -159,6 +159,8 @@ def test_a_chinese_browser_reads_chinese(lab: Server, page: Page) -> None:
     open_panel(page, lab, "zh.ipynb", PANEL)
     expect(button(page, "训练")).to_be_visible()
     expect(page.locator(".kl-group legend").first).to_contain_text("数据")
+    page.locator("summary", has_text="数据卡").click()
+    expect(page.locator(".kl-look .kl-log")).to_contain_text("目标 price: 均值")
     fill(page, epochs="x")
     expect(page.locator(".kl-has-mistake .kl-wrong")).to_have_text("必须是整数")
 

@@ -29,7 +29,9 @@ POLL = 0.2  # seconds between two looks at a live run
 REST = 1.0  # at an ended one, which somebody may resume
 REDRAW = 0.5  # between two sendings of the curve
 KEEP = 10.0  # between two replacements of the still
-SHOWN = ("phase", "epoch", "epochs", "step", "steps", "eta", "metrics", "message", "message_zh", "device", "note")
+SHOWN = (
+    "phase", "epoch", "epochs", "step", "steps", "eta", "metrics", "message", "message_zh", "device", "note", "note_zh",
+)  # fmt: skip
 MOST_CLASSES = 15  # in a confusion matrix drawn as a table
 
 

@@ -58,7 +58,7 @@ function render({ model, el }) {
     allow(resume, true);
     tryIt.hidden = !model.get("offers_trying") || ["queued", "starting", "deleted"].includes(look.state);
     if (held?.hidden) (buttons.find((one) => !one.hidden) || title).focus({ preventScroll: true });
-    device.textContent = [look.device && `${say("device")} ${look.device}`, look.note].filter(Boolean).join(" · ");
+    device.textContent = [look.device && `${say("device")} ${look.device}`, said({ en: look.note, zh: look.note_zh })].filter(Boolean).join(" · ");
     device.hidden = !device.textContent;
     const failed = look.state === "failed";
     problem.textContent = model.get("problem") || said(look.problem) || (failed && said({ en: look.message, zh: look.message_zh })) || "";
