@@ -117,8 +117,8 @@ def long_run(page: Page, lab: Server) -> None:
 def watching(page: Page, lab: Server, pairs: int) -> None:
     """What a view in the browser costs the training that it shows, beside the same one with the notebook only open.
 
-    The seconds that Lab and the browser take are told as a share of the training's: they differ less from time to time
-    than the training's own.
+    The processor's seconds that Lab and the browser take for the view, once it is shown, are told as a share of the
+    training's: they differ less from time to time than the training's own.
     """
     seen: dict[str, list[float]] = {}
     for pair in range(pairs):
@@ -128,35 +128,35 @@ def watching(page: Page, lab: Server, pairs: int) -> None:
         print(f"alone {alone}, watched {watched}", flush=True)
         for kind in ("processor", "clock"):
             seen.setdefault(f"{kind} of the training, watched to alone", []).append(watched[kind] / alone[kind])
-        view = (watched["others"] - alone["others"]) / alone["processor"]
+        view = (watched["others"] - alone["others"]) / (alone["processor"] / alone["clock"])
         seen.setdefault("processor of Lab and browser for the view, to the training's", []).append(view)
     for name, values in seen.items():
         print(f"{name}: median {statistics.median(values):.4f}, from {min(values):.4f} to {max(values):.4f}")
 
 
 def training(page: Page, lab: Server, name: str, watched: bool) -> dict[str, float]:
-    """Seconds of a training, the processor's and the clock's, and the processor's of all others from its first line."""
+    """Seconds of a training, the processor's and the clock's, and of all others the processor's share in a second."""
     run = lab.runs / name
     lab.notebook(f"{name}.ipynb", "import kerasllm_widgets", f'kerasllm_widgets.RunView("{name}")')
     open_notebook(page, lab, f"{name}.ipynb")
     execute(page, 0)
-    trainer = lab.kerasllm("train", "text_classifier", "--epochs", "150", "--name", name)
+    trainer = lab.kerasllm("train", "text_classifier", "--epochs", "450", "--name", name)
     while not (run / "history.jsonl").exists():
         time.sleep(0.05)
-    others = [one for one in psutil.Process().children(recursive=True) if one.pid != trainer.pid]
-    before = spent(others)
     if watched:
         execute(page, 1)
         page.wait_for_selector(".kl-chart path.kl-line-0", state="attached")
+    others = [one for one in psutil.Process().children(recursive=True) if one.pid != trainer.pid]
+    before, began = spent(others), time.monotonic()
     _, status, usage = os.wait4(trainer.pid, 0)
-    after = spent(others)
+    share = (spent(others) - before) / (time.monotonic() - began)
     trainer.returncode = os.waitstatus_to_exitcode(status)
     lines = Run(run).epochs
     lab.end_kernels()
     return {
         "processor": usage.ru_utime + usage.ru_stime,
         "clock": lines[-1]["time"] - lines[0]["time"],
-        "others": after - before,
+        "others": share,
     }
 
 

@@ -25,9 +25,11 @@ from kerasllm_widgets.bundle import module, styles
 from kerasllm_widgets.curve import Curve
 from kerasllm_widgets.still import Still, html
 
-POLL = 0.2  # seconds between two looks at a live run
+POLL = 0.3  # seconds between two looks at a live run
 REST = 1.0  # at an ended one, which somebody may resume
-REDRAW = 0.5  # between two sendings of the curve
+# Between two sendings: a share of the phase's age, some seconds at most. To draw one takes some 25 ms of the processor,
+# and that would be lacking where the run trains.
+SHARE, LATEST = 1 / 8, 3.0
 KEEP = 10.0  # between two replacements of the still
 SHOWN = (
     "phase", "epoch", "epochs", "step", "steps", "eta", "metrics", "message", "message_zh", "device", "note", "note_zh",
@@ -85,8 +87,9 @@ class RunView(anywidget.AnyWidget):
         self.still.display(self)
 
     def _watch(self, run: Run, until: threading.Event) -> None:
-        """Look at the folder until turned away; send what has changed, never more than some messages a second."""
-        tail, curve, drawn, news = Tail(run.path / "history.jsonl"), Curve(), 0.0, False
+        """Look at the folder until turned away; send what has changed, the rarer the longer a phase lasts."""
+        tail, curve, news = Tail(run.path / "history.jsonl"), Curve(), False
+        stage, since, sent = ("", ""), 0.0, 0.0  # the state and its phase, since when, and when it was last sent
         told, kept = "", 0.0  # the state that the still tells, and since when
         while not until.is_set():
             look = _look(run)
@@ -99,16 +102,18 @@ class RunView(anywidget.AnyWidget):
             curve.add(lines)
             if until.is_set():
                 return
-            news = news or bool(lines)
-            if news and (ended or time.monotonic() - drawn >= REDRAW):
-                self.curve, drawn, news = curve.drawn(), time.monotonic(), False
-            is_new = look != self.look
-            if is_new:
+            news, is_new, now = news or bool(lines), look != self.look, time.monotonic()
+            reached = look["state"], look.get("phase", "")
+            if reached != stage:
+                stage, since, sent = reached, now, 0.0
+            is_due = ended or now - sent >= min(SHARE * (now - since), LATEST)
+            if is_due and (news or is_new or (ended and not self.result)):
                 result = _result(run) if ended else {}
                 with self.hold_sync():
+                    if news:
+                        self.curve = curve.drawn()
                     self.result, self.look = result, look
-            elif ended and not self.result:
-                self.result = _result(run)
+                news, sent = False, now
             if look["state"] != told or (is_new and time.monotonic() - kept >= KEEP):
                 self.still.update()
                 told, kept = look["state"], time.monotonic()
