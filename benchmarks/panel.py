@@ -128,14 +128,15 @@ def watching(page: Page, lab: Server, pairs: int) -> None:
         print(f"alone {alone}, watched {watched}", flush=True)
         for kind in ("processor", "clock"):
             seen.setdefault(f"{kind} of the training, watched to alone", []).append(watched[kind] / alone[kind])
-        view = (watched["others"] - alone["others"]) / (alone["processor"] / alone["clock"])
+        view = (watched["others"] - alone["others"]) / alone["share"]
         seen.setdefault("processor of Lab and browser for the view, to the training's", []).append(view)
     for name, values in seen.items():
         print(f"{name}: median {statistics.median(values):.4f}, from {min(values):.4f} to {max(values):.4f}")
 
 
 def training(page: Page, lab: Server, name: str, watched: bool) -> dict[str, float]:
-    """Seconds of a training, the processor's and the clock's, and of all others the processor's share in a second."""
+    """Seconds of a training, the processor's and the clock's; and from its first line to its end the share of a
+    processor that it takes, and that all `others` take."""
     run = lab.runs / name
     lab.notebook(f"{name}.ipynb", "import kerasllm_widgets", f'kerasllm_widgets.RunView("{name}")')
     open_notebook(page, lab, f"{name}.ipynb")
@@ -147,16 +148,18 @@ def training(page: Page, lab: Server, name: str, watched: bool) -> dict[str, flo
         execute(page, 1)
         page.wait_for_selector(".kl-chart path.kl-line-0", state="attached")
     others = [one for one in psutil.Process().children(recursive=True) if one.pid != trainer.pid]
-    before, began = spent(others), time.monotonic()
+    before, trained, began = spent(others), spent([psutil.Process(trainer.pid)]), time.monotonic()
     _, status, usage = os.wait4(trainer.pid, 0)
-    share = (spent(others) - before) / (time.monotonic() - began)
+    processor, elapsed = usage.ru_utime + usage.ru_stime, time.monotonic() - began
+    after = spent(others)
     trainer.returncode = os.waitstatus_to_exitcode(status)
     lines = Run(run).epochs
     lab.end_kernels()
     return {
-        "processor": usage.ru_utime + usage.ru_stime,
+        "processor": processor,
         "clock": lines[-1]["time"] - lines[0]["time"],
-        "others": share,
+        "share": (processor - trained) / elapsed,
+        "others": (after - before) / elapsed,
     }
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from PIL import Image
+
 from kerasllm.data.card import render
 from kerasllm.data.files import read
 from kerasllm.data.notes import Notes, describe_labels, describe_lengths, describe_numbers
-from kerasllm.data.table import table_card
+from kerasllm.data.pictures import picture_card
+from kerasllm.data.table import read_regression, table_card
 from kerasllm.data.text import text_card
+from kerasllm.recipes.bert_classifier import BertClassifier
+from kerasllm.recipes.lstm_text import LstmText
 
 
 def test_classes_of_one_and_of_few_rows_are_named() -> None:
@@ -86,11 +91,11 @@ def test_a_card_is_told_in_chinese_too(tmp_path: Path) -> None:
     }
     assert render(table_card(rows), "zh").splitlines() == [
         "the data: 30 行",
-        "  订单编号: 舍去, 30 种取值; 编号：只用来区分各行（要使用它，请写入 `numeric`）",
+        "  订单编号: 略去, 30 种取值; 编号：只用来区分各行（要使用它，请写入 `numeric`）",
         "  面积: 数字, 29 种取值, 缺失 1 个; '1,234' 这样的单元格读作 1234；1 个不是数字的单元格视为缺失",
         "  town: 类别, 2 种取值, 缺失 10 个",
-        "  街道: 舍去, 30 种取值; 文本或编号：多数行的值各不相同",
-        "  same: 舍去, 1 种取值; 只有一种值",
+        "  街道: 略去, 30 种取值; 文本或编号：多数行的值各不相同",
+        "  same: 略去, 1 种取值; 只有一种值",
         "  when: 日期, 30 种取值; 日期（%Y-%m-%d），换算为 1970 年以来的天数",
         "  重复: 0",
         "  提示: the data 第 29 行，列 '面积'：'?' 不是数字；"
@@ -102,14 +107,41 @@ def test_a_card_is_told_in_chinese_too(tmp_path: Path) -> None:
     card = text_card(read(path), "text", "label")
     assert render(card, "zh").splitlines()[3:] == [
         "  重复: 1",
-        "  舍去: 1 行, 'text' 列没有文本",
-        "  舍去: 1 行, 'label' 列没有标签",
+        "  略去: 1 行, 'text' 列没有文本",
+        "  略去: 1 行, 'label' 列没有标签",
         "  提示: 1 条文本在不同的行有不同的标签，这些行都参与训练：例如 '第1条'",
         "  提示: 只有一行，因此从不用于验证或测试：'一般', '坏'",
         "  提示: 98% 的行是同一个标签；准确率说明不了什么，请看 F1，或设置类别权重",
     ]
     del card["zh"]  # as an older version wrote it
     assert "提示: one row only" in render(card, "zh")
+
+
+def test_every_note_is_told_in_chinese_too(tmp_path: Path) -> None:
+    for name in ("cats/a.png", "cats/deep/b.png", "dogs/a.png", "dogs/broken.png", "alone.png"):
+        (tmp_path / "pets" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 255 * name.startswith("dogs")).save(tmp_path / "pets" / name)
+    for name in (".hidden", "cats/notes.txt", "dogs/broken.png"):
+        (tmp_path / "pets" / name).write_text("x")
+    (tmp_path / "pets" / "birds").mkdir()
+    text = "".join(f"Paragraph {n} of a long text.\n\n" for n in range(40))
+    (tmp_path / "long.txt").write_text(text)
+    (tmp_path / "known.txt").write_text(text[:300])
+    (tmp_path / "test.csv").write_text("面积,once,price\n,1,1\nabout 50,2,2\n" + "2,2,3\n" * 30)
+    table = {"面积": list(range(50)), "once": [1] + [2] * 49, "town": [f"t{n % 120}" for n in range(50)]}
+    cards = [
+        picture_card(str(tmp_path / "pets")),
+        LstmText(data=str(tmp_path / "long.txt"), test=str(tmp_path / "known.txt")).read().card,
+        read_regression({**table, "price": list(range(50))}, drop="town", test=str(tmp_path / "test.csv")).card,
+        BertClassifier(max_length=3, test="")
+        .read({"text": [f"many words {n}" for n in range(30)], "label": list("abc" * 10)})
+        .card,
+    ]
+    for card in cards:
+        notes = {column["note"] for column in card.get("columns", []) if column["note"]}
+        assert {*card["dropped"], *card["warnings"], *card.get("unreadable", []), *notes} <= card["zh"].keys()
+        assert card["zh"]
+    assert [line for line in render(cards[0], "zh").splitlines() if "张图片" in line]
 
 
 def test_leaked_rows_are_listed() -> None:
@@ -121,6 +153,6 @@ def test_leaked_rows_are_listed() -> None:
         "  leaked: 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13 and 6 more (line or row)",
     ]
     assert render(card, "zh").splitlines()[2:] == [
-        "  舍去: 18 行, 在验证或测试文件中也有",
+        "  略去: 18 行, 在验证或测试文件中也有",
         "  泄漏: 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13，另有 6 个（行号）",
     ]

@@ -85,7 +85,8 @@ def test_what_cannot_be_read_is_left_out_and_listed(animals: Path) -> None:
     assert data.card["dropped"] == {"unreadable": 3}
     assert data.card["duplicates"] == 1
     shown = render(data.card)
-    assert "dropped: 3 rows, unreadable" in shown
+    assert "dropped: 3 pictures, unreadable" in shown
+    assert "略去: 3 张图片, 无法读取" in render(data.card, "zh")
     assert "    cats/empty.jpg: empty" in shown
 
 

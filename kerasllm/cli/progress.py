@@ -71,7 +71,8 @@ def device_notes(status: dict[str, Any]) -> list[str]:
     """On what a run trains, and what is to be noted of that."""
     english = status.get("note", "")
     note = said(english, status.get("note_zh") or english)
-    return [f"{name}: {told}" for name, told in (("device", status.get("device")), ("note", note)) if told]
+    shown = {said("device", "设备"): status.get("device"), said("note", "提示"): note}
+    return [f"{name}: {told}" for name, told in shown.items() if told]
 
 
 def _is_shown(epoch: int, epochs: int) -> bool:

@@ -15,18 +15,17 @@ WORDS = {
     **THINGS,
     **SIDES,
     "and {} more": "另有 {} 个",
-    "row": "行",
     "delimiter": "分隔符",
     "number": "数字",
     "category": "类别",
     "date": "日期",
     "target": "目标",
-    "dropped": "舍去",
+    "dropped": "略去",
     "{} distinct": "{} 种取值",
     "{} missing": "缺失 {} 个",
     "classes": "类别数",
     "text": "文本",
-    "{} characters": "{} 个字符",
+    "{} characters, {} distinct": "{} 个字符，其中不同的 {} 个",
     "characters": "字符数",
     "width": "宽",
     "height": "高",
@@ -46,7 +45,8 @@ WORDS = {
 
 def told(card: dict[str, Any], line: str, language: str) -> str:
     """A line of the card in `language`, "en" or "zh"; in English where the card knows no other."""
-    return card.get("zh", {}).get(line, line) if language == "zh" else line
+    known = card.get("zh") or {}
+    return str(known.get(str(line), line)) if language == "zh" else line
 
 
 def render(card: dict[str, Any], language: str = "en") -> str:
@@ -56,7 +56,8 @@ def render(card: dict[str, Any], language: str = "en") -> str:
         return WORDS.get(english, english) if language == "zh" else english
 
     found = ", ".join(_found(name, value, word) for name, value in card["found"].items())
-    lines = [f"{card['source']}: {card['rows']} {word(card.get('unit', 'rows'))}{f' ({found})' if found else ''}"]
+    unit = card.get("unit", "rows")
+    lines = [f"{card['source']}: {card['rows']} {word(unit)}{f' ({found})' if found else ''}"]
     for column in card.get("columns", []):
         note = f"; {told(card, column['note'], language)}" if column.get("note") else ""
         missing = f", {word('{} missing').format(column['missing'])}" if column.get("missing") else ""
@@ -67,8 +68,8 @@ def render(card: dict[str, Any], language: str = "en") -> str:
         shown = some([f"{name} {count}" for name, count in classes.items()], language=language)
         lines.append(f"  {word('classes')}: {len(classes)} ({shown})")
     if "characters" in card:
-        total, distinct = (card["characters"][name] for name in ("total", "distinct"))
-        lines.append(f"  {word('text')}: {word('{} characters').format(total)}, {word('{} distinct').format(distinct)}")
+        found = word("{} characters, {} distinct").format(card["characters"]["total"], card["characters"]["distinct"])
+        lines.append(f"  {word('text')}: {found}")
     if "lengths" in card:
         lines.append(f"  {word('characters')}: {_pairs(card['lengths'], word)}")
     for name, sides in card.get("sides", {}).items():
@@ -82,8 +83,8 @@ def render(card: dict[str, Any], language: str = "en") -> str:
         lines.append(f"  {word('target')} {card['target']['name']}: {_pairs(numbers, word)}")
     lines.append(f"  {word('duplicates')}: {card['duplicates']}")
     for reason, count in card["dropped"].items():
-        rows = word("row" if count == 1 else "rows")
-        lines.append(f"  {word('dropped')}: {count} {rows}, {told(card, reason, language)}")
+        things = unit.removesuffix("s") if count == 1 and language == "en" else word(unit)
+        lines.append(f"  {word('dropped')}: {count} {things}, {told(card, reason, language)}")
     unreadable = card.get("unreadable", [])
     lines.extend(f"    {told(card, line, language)}" for line in unreadable[:SHOWN])
     if len(unreadable) > SHOWN:

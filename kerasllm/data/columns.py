@@ -53,7 +53,7 @@ def infer(table: Table, target: str, forced: dict[str, str], notes: Notes) -> tu
         present = [cell for cell in cells if not is_missing(cell)]
         distinct, missing = len(set(present)), len(cells) - len(present)
         if name == target:
-            column, kind, note = None, "target", notes.say(_reading(present), _reading(present, "zh"))
+            column, kind, note = None, "target", notes.say(*_reading(present))
         else:
             column, note = _column(table, name, present, forced.get(name, ""), notes)
             kind = column.kind if column else "dropped"
@@ -152,7 +152,7 @@ def without_strays(table: Table, columns: Sequence[Column]) -> Table:
 
 def _column(table: Table, name: str, present: list[Any], forced: str, notes: Notes) -> tuple[Column | None, str]:
     if forced == "drop":
-        return None, notes.say("left out as asked", "按要求舍去")
+        return None, notes.say("left out as asked", "按要求略去")
     if not present:
         return None, notes.say("no value in any row", "没有一行有值")
     distinct = len(set(present))
@@ -169,7 +169,7 @@ def _column(table: Table, name: str, present: list[Any], forced: str, notes: Not
     if forced == "numeric" and strays:
         raise InputError(_stray(table, name), _stray(table, name, "zh"))
     if forced != "categorical" and strays <= STRAY * len(present):
-        said, zh = ([_reading(present, language)] for language in ("en", "zh"))
+        said, zh = ([words] for words in _reading(present))
         if strays:
             said.append(f"{strays} cells that are no numbers count as missing")
             zh.append(f"{strays} 个不是数字的单元格视为缺失")
@@ -194,13 +194,13 @@ def _column(table: Table, name: str, present: list[Any], forced: str, notes: Not
     return Column(name, "category"), note
 
 
-def _reading(cells: list[Any], language: str = "en") -> str:
-    """What the card says of numbers that are written with signs."""
+def _reading(cells: list[Any]) -> tuple[str, str]:
+    """What the card says of numbers that are written with signs, in English and Chinese."""
     example = written_number(cells)
     if not example:
-        return ""
-    words = "{!r} 这样的单元格读作 {:.12g}" if language == "zh" else "cells such as {!r} are read as {:.12g}"
-    return words.format(example, number(example))
+        return "", ""
+    value = f"{number(example):.12g}"
+    return f"cells such as {example!r} are read as {value}", f"{example!r} 这样的单元格读作 {value}"
 
 
 def _stray(table: Table, name: str, language: str = "en") -> str:

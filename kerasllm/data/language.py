@@ -144,7 +144,7 @@ def _cut(text: str, shares: dict[str, float], notes: Notes) -> dict[str, list[st
     if any(shares.values()):
         notes.warn(
             "one text: its end is held out, cut between paragraphs (lines, words) where it has them",
-            "单个文本：留出它的末尾，尽量在段落（行、词）之间切开",
+            "只有一条文本：留出末尾部分，尽量在段落（行、词）之间切开",
         )
     return parts
 

@@ -103,7 +103,7 @@ def walk(folder: Path, notes: Notes) -> list[tuple[Path, str]]:
                 found.append((path, path.relative_to(folder).as_posix()))
             else:
                 strange.append(path.relative_to(folder).as_posix())
-    _note(notes, "hidden, so left out", "隐藏文件，已略去", hidden)
+    _note(notes, "hidden, so left out", "隐藏的文件或文件夹，已略去", hidden)
     _note(notes, "a link back to a folder that it is in, so left out", "指回其所在文件夹的链接，已略去", sorted(loops))
     _note(notes, "no picture by its name, so left out", "从名称看不是图片，已略去", strange)
     return sorted(found, key=lambda pair: pair[1])

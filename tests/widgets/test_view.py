@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from kerasllm_widgets import Panel, RunView, cells, children
+from kerasllm_widgets import view as views
 from kerasllm_widgets.playground import Playground
 
 from kerasllm.errors import InputError
@@ -201,6 +202,28 @@ def test_a_stop_is_acknowledged_at_once_in_each_state_and_forgotten_with_its_ses
     }}
     """
     assert run_view("run.js", page) == ["stopping… stopping… running"] * 3
+
+
+def test_a_lasting_phase_is_sent_rarely_and_what_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tell(**status: Any) -> None:
+        files.replace_json(run.path / "status.json", {**run.status, **status})
+
+    for name, value in (("POLL", 0.02), ("SHARE", 1e6), ("LATEST", 1e6)):
+        monkeypatch.setattr(views, name, value)
+    run = running(phase="training", step=1)
+    view = RunView(run)
+    tell(step=2)
+    wait(lambda: view.look["step"] == 2, 10)
+    tell(step=3)
+    files.append_line(run.path / "history.jsonl", {"kind": "epoch", "epoch": 1, "loss": 0.5})
+    time.sleep(0.5)
+    assert (view.look["step"], view.curve) == (2, {})
+    tell(phase="scoring")
+    wait(lambda: view.look["phase"] == "scoring", 10)
+    tell(state="completed")
+    wait(lambda: view.look["state"] == "completed", 10)
+    assert view.curve == {"loss": {"train": [[1], [0.5]]}}
+    view.close()
 
 
 def test_every_phase_that_a_run_has_is_said_in_both_languages() -> None:

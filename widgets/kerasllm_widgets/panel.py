@@ -189,7 +189,8 @@ class Panel(ipywidgets.VBox):
 
     def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
         """A click: {"do": "train"}, "estimate", "card" or "save", this one with a name; and the page's `values`."""
-        self.form.values = content.get("values", self.form.values)
+        if "values" in content:  # set as the page's own change is: it is not sent back to overwrite what is typed since
+            self.form.set_state({"values": content["values"]})
         self.form.notice = {}
         if content["do"] in ("train", "estimate") and self.form.busy:  # a second click of a double-click, say
             self.form.notice = {"kind": "problem", "words": BUSY}

@@ -27,8 +27,8 @@ from kerasllm_widgets.still import Still, html
 
 POLL = 0.3  # seconds between two looks at a live run
 REST = 1.0  # at an ended one, which somebody may resume
-# Between two sendings: a share of the phase's age, some seconds at most. To draw one takes some 25 ms of the processor,
-# and that would be lacking where the run trains.
+# Between two sendings: a share of the phase's age, some seconds at most. To draw one takes a page some 25 ms of the
+# processor, which the training may want.
 SHARE, LATEST = 1 / 8, 3.0
 KEEP = 10.0  # between two replacements of the still
 SHOWN = (
@@ -108,11 +108,9 @@ class RunView(anywidget.AnyWidget):
                 stage, since, sent = reached, now, 0.0
             is_due = ended or now - sent >= min(SHARE * (now - since), LATEST)
             if is_due and (news or is_new or (ended and not self.result)):
-                result = _result(run) if ended else {}
+                drawn, result = curve.drawn(), _result(run) if ended else {}
                 with self.hold_sync():
-                    if news:
-                        self.curve = curve.drawn()
-                    self.result, self.look = result, look
+                    self.curve, self.result, self.look = drawn, result, look
                 news, sent = False, now
             if look["state"] != told or (is_new and time.monotonic() - kept >= KEEP):
                 self.still.update()
@@ -191,9 +189,10 @@ def _look(run: Run) -> dict[str, Any]:
 
 def _result(run: Run) -> dict[str, Any]:
     """Scores by split, the main split's confusion matrix, and which figures there are."""
-    report, card = run.report, run.card
+    report = run.report
     if not report:
         return {}
+    card = run.card
     main = report["splits"][report["split"]]
     names = list(main.get("per_class", {}))
     result = {
