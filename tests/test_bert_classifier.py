@@ -116,6 +116,7 @@ def test_the_passes_follow_the_number_of_tokens() -> None:
         2,
     ]
     assert passes(100, 10, epochs=3) == 3
+    assert [passes(100, 10, preset="a/preset"), passes(8_000, 27, preset="a/preset")] == [10, passes(8_000, 27)]
 
 
 @slow

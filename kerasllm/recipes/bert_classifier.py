@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from kerasllm.training.batches import Batches
 
 RATES = (2e-4, 1e-3)  # when learning_rate is 0: with a preset, and from scratch
-# When epochs is 0: the tokens shown in all, and the bounds of the passes that this makes.
-SHOWN, FEWEST_EPOCHS, MOST_EPOCHS = 600_000, 2, 20
+# When epochs is 0: the tokens shown in all, and the bounds of the passes that this makes; the most, as above.
+SHOWN, FEWEST_EPOCHS, MOST_EPOCHS = 600_000, 2, (10, 20)
 LENGTHS = 6  # padded lengths of the batches: padding costs more here than anywhere
 FROM_SCRATCH = ("width", "heads", "vocabulary_size")
 DEPTH = 2  # from scratch
@@ -49,8 +49,10 @@ class BertClassifier(Classifier):
     )
     epochs: int = parameter(
         0,
-        f"passes over the training rows; 0: what shows {SHOWN} tokens, {FEWEST_EPOCHS} to {MOST_EPOCHS}",
-        f"遍历训练数据的次数；0 为总共展示 {SHOWN} 个词元所需的次数，{FEWEST_EPOCHS} 到 {MOST_EPOCHS}",
+        f"passes over the training rows; 0: what shows {SHOWN} tokens, {FEWEST_EPOCHS} to {MOST_EPOCHS[0]}, "
+        f"or {MOST_EPOCHS[1]} from scratch",
+        f"遍历训练数据的次数；0 为总共展示 {SHOWN} 个词元所需的次数，{FEWEST_EPOCHS} 到 {MOST_EPOCHS[0]}，"
+        f"从零训练时至多 {MOST_EPOCHS[1]}",
         group="training",
         ge=0,
         le=100_000,
@@ -216,8 +218,8 @@ class BertClassifier(Classifier):
 
     def passes(self, steps: int, data: Any) -> int:
         """Fewer or shorter texts are gone over more often, so that each training costs about as much."""
-        tokens = sum(map(len, data.training.inputs["ids"]))
-        return self.epochs or max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(SHOWN / tokens)))
+        tokens, most = sum(map(len, data.training.inputs["ids"])), MOST_EPOCHS[0 if self.preset else 1]
+        return self.epochs or max(FEWEST_EPOCHS, min(most, math.ceil(SHOWN / tokens)))
 
     def peak_rate(self) -> float:
         """Gentler to what was learned before."""
