@@ -26,6 +26,18 @@ def click(widget: Any, what: str, **more: Any) -> None:
     widget._handle_custom_msg({"do": what, **more}, [])
 
 
+def type_(panel: Any, **values: Any) -> None:
+    """As a person types into its form."""
+    panel.form.values = {**panel.form.values, **values}
+
+
+def wait_for_threads() -> None:
+    """Until no thread of a panel is at work."""
+    for thread in threading.enumerate():
+        if thread.name == "kerasllm-panel":
+            thread.join(20)
+
+
 @pytest.fixture(autouse=True)
 def no_child_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Trainers and workers that a test has started end with it, and these alone."""

@@ -27,8 +27,8 @@ from kerasllm_widgets.still import Still, html
 
 POLL = 0.3  # seconds between two looks at a live run
 REST = 1.0  # at an ended one, which somebody may resume
-# Between two sendings: a share of the phase's age, some seconds at most. To draw one takes a page some 25 ms of the
-# processor, which the training may want.
+# Between two sendings: a share of the phase's age, some seconds at most. Most of what watching costs
+# is a page's drawing, on a processor that the training may want.
 SHARE, LATEST = 1 / 8, 3.0
 KEEP = 10.0  # between two replacements of the still
 SHOWN = (
