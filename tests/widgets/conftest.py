@@ -11,6 +11,8 @@ import pytest
 from ipywidgets import Widget
 from kerasllm_widgets import children
 
+LONG = {"epochs": "100000", "batch_size": "32"}  # typed, for a training that lasts
+
 
 def wait(until: Callable[[], Any], seconds: float = 90) -> Any:
     end = time.monotonic() + seconds

@@ -19,9 +19,7 @@ import kerasllm
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run
 from tests.conftest import last_json
-from tests.widgets.conftest import click, type_, wait, wait_for_threads
-
-LONG = {"epochs": "100000", "batch_size": "32"}
+from tests.widgets.conftest import LONG, click, type_, wait, wait_for_threads
 
 
 @pytest.mark.slow

@@ -17,9 +17,8 @@ from kerasllm_widgets.playground import Playground
 from kerasllm.language import Writing
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import create, files
-from tests.widgets.conftest import click, wait
+from tests.widgets.conftest import LONG, click, type_, wait
 from tests.widgets.pages import run_view
-from tests.widgets.test_panel import LONG, type_
 
 SAYS = """
 import json, sys
