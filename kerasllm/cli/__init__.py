@@ -19,7 +19,7 @@ from kerasllm import __version__
 from kerasllm.cli.batch import batch
 from kerasllm.cli.progress import device_notes, draw
 from kerasllm.cli.report import STOPPED, cell, finish, follow, line, print_scores, report, state, summary
-from kerasllm.cli.speech import Json, Name, Pairs, Runs, chinese, language, option, pairs, said
+from kerasllm.cli.speech import Json, Name, Pairs, Runs, chinese, language, option, padded, pairs, said, width, word
 from kerasllm.cli.training import add_recipes, train
 from kerasllm.errors import InputError, may_read
 from kerasllm.run import Run, differing, open_run, runs_folder
@@ -115,7 +115,7 @@ def resume(run: str, /, *, runs: Runs = "", json: Json = False) -> int:
 
     found = open_run(run, runs)
     if found.state == "completed":
-        print(f"{found.name} is completed; there is nothing to resume")
+        print(said(f"{found.name} is completed; there is nothing to resume", f"{found.name} 已完成，无需继续"))
         return report(found, json)
     # Its notebook, which a training alone would leave as the stop left it, or unexecuted.
     kept = any((found.path / name).exists() for name in (SOURCE, "notebook.ipynb"))
@@ -218,7 +218,10 @@ def evaluate(
     left_out: dict[str, Any] = {}
     if unreadable:
         left_out = {"unreadable": {"count": len(unreadable), "first": unreadable[:SHOWN]}}
-        print(f"  not scored, for they cannot be read: {len(unreadable)}, such as")
+        count = len(unreadable)
+        print(
+            said(f"  not scored, for they cannot be read: {count}, such as", f"  无法读取、未计分的有 {count} 张，如")
+        )
         print("\n".join(f"    {one}" for one in unreadable[:SHOWN]))
     finish(json, {"scores": scores, **left_out})
 
@@ -228,13 +231,14 @@ def runs(*, runs: Runs = "", json: Json = False) -> None:
     """List the runs, newest first; one whose files are damaged with the reason."""
     found = [_listed(run) for run in list_runs(runs)]
     if not found:
-        print(f"no runs in {runs_folder(runs)}")
-    width = max((len(Path(one["run"]).name) for one in found), default=0)
+        place = runs_folder(runs)
+        print(said(f"no runs in {place}", f"{place} 中没有运行"))
+    columns = max((width(Path(one["run"]).name) for one in found), default=0)
     for one in found:
         main = one["scores"].get("main", "")
         value = one["scores"].get(main)  # null where it was no number
         told = f"{main} {value:.4g}" if value is not None else one.get("message", "")
-        print(f"{Path(one['run']).name:{width}}  {one['state']:10} {told}")
+        print(f"{padded(Path(one['run']).name, columns)}  {padded(word(one['state']), 10)} {told}")
     finish(json, {"runs": found})
 
 
@@ -262,7 +266,7 @@ def show(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
     print_scores({**found.scores, **speed})
     weights = found.report.get("weights")
     if weights:
-        print(f"weights {weights}")
+        print(f"{said('weights', '权重')} {weights}")
     finish(json, {**summary(found), "speed": speed, "parameters": found.asked["parameters"], "weights": weights})
 
 
@@ -280,7 +284,7 @@ def stop(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
     """Ask a run to stop: within one batch, with a valid model and a checkpoint to resume from."""
     found = open_run(run, runs)
     found.stop()
-    print(f"asked {found.name} to stop")
+    print(said(f"asked {found.name} to stop", f"已请求 {found.name} 停止"))
     finish(json, summary(found))
 
 
@@ -293,13 +297,14 @@ def compare(first: str, second: str, /, *others: str, runs: Runs = "", json: Jso
     scores = {name: [run.scores.get(name) for run in found] for name in names}
     rows: list[tuple[str, list[Any]]] = [
         ("", [run.name for run in found]),
-        ("state", [run.state for run in found]),
+        (said("state", "状态"), [word(run.state) for run in found]),
     ]
     rows += [*parameters.items(), *scores.items()]
-    width = max(len(name) for name, _ in rows)
-    columns = max(len(cell(value)) for _, values in rows for value in values)
+    first_column = max(width(name) for name, _ in rows)
+    columns = max(width(cell(value)) for _, values in rows for value in values)
     for name, values in rows:
-        print(f"{name:{width}}  " + "  ".join(f"{cell(value):>{columns}}" for value in values))
+        cells = [" " * (columns - width(cell(value))) + cell(value) for value in values]
+        print("  ".join((padded(name, first_column), *cells)))
     finish(json, {"runs": [summary(run) for run in found], "parameters": parameters})
 
 

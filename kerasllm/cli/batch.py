@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 from kerasllm.cli.report import STOPPED, cell, finish, number, state, summary
-from kerasllm.cli.speech import Json, Pairs, Runs, option, pairs
+from kerasllm.cli.speech import Json, Pairs, Runs, option, pairs, said, word
 from kerasllm.errors import InputError
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def batch(
     with many.held():
         batch.reserve_runs(many, found)
         done = sum(run.state == "completed" for run in many.runs)
-        print(f"{many.path}: {len(many.runs)} runs" + (f", {done} completed already" if done else ""), flush=True)
+        words = said(f"{len(many.runs)} runs", f"{len(many.runs)} 次运行")
+        words += said(f", {done} completed already", f"，其中 {done} 次已完成") if done else ""
+        print(f"{many.path}: {words}", flush=True)
         with Workers(workers, many.path) as pool, _view(done) as look:
             progress = batch.work(many, pool, look)
         outcome = batch.results(many)
@@ -98,8 +100,14 @@ def _view(done: int) -> Iterator[Callable[[Progress], None]]:
 def _line(run: Run, progress: Progress) -> str:
     scores = run.scores
     main = f"  {scores['main']} {number(scores[scores['main']])}" if scores else ""
+    error = _error(run, progress)
+    return f"{run.name}  {_varied(run, progress)}{f'{word(run.state)} ({error})' if error else state(run)}{main}"
+
+
+def _error(run: Run, progress: Progress) -> str:
+    """Why it failed in this batch, or nothing."""
     error = progress.errors.get(run.name, "")
-    return f"{run.name}  {_varied(run, progress)}{state(run) if not error else f'{run.state} ({error})'}{main}"
+    return error and said(error, run.status.get("message_zh") or error)
 
 
 def _varied(run: Run, progress: Progress) -> str:
@@ -114,16 +122,18 @@ def _table(progress: Progress) -> Table:
 
     all_runs = len(progress.batch.runs)
     failed = len(progress.errors)
-    title = f"{len(progress.ended)}/{all_runs} ended" + (f", {failed} failed" if failed else "")
-    table = Table(title=title + (", stopping" if progress.is_stopping else ""), box=None)
-    for name in ("run", "parameters", "state", "progress", "score"):
+    title = f"{len(progress.ended)}/{all_runs} {said('ended', '已结束')}"
+    title += said(f", {failed} failed", f"，{failed} 次失败") if failed else ""
+    title += said(", stopping", "，正在停止") if progress.is_stopping else ""
+    table = Table(title=title, box=None)
+    for name in said("run parameters state progress score", "运行 参数 状态 进度 得分").split():
         table.add_column(name)
     for run in [*progress.ended[-SHOWN:], *progress.at_work]:
         status = run.status
         done = f"{status['step'] / status['steps']:.0%}" if status.get("steps") else ""
         scores = run.scores
         main = f"{scores['main']} {cell(scores[scores['main']])}" if scores else ""
-        words = (run.name, _varied(run, progress), status.get("phase") or run.state, done, main)
+        words = (run.name, _varied(run, progress), word(status.get("phase") or run.state), done, main)
         table.add_row(*map(escape, words))
     return table
 
@@ -131,18 +141,23 @@ def _table(progress: Progress) -> Table:
 def _print(outcome: Results, progress: Progress) -> None:
     folder = outcome.batch.path
     if outcome.main:
-        print(f"{outcome.main} on the {outcome.split} rows, mean ± standard deviation over the seeds:")
+        english = f"{outcome.main} on the {outcome.split} rows, mean ± standard deviation over the seeds:"
+        print(said(english, f"{word(outcome.split)}集上的 {outcome.main}，各随机种子的均值 ± 标准差:"))
     for group in outcome.groups if outcome.main else ():
         words = "  ".join(f"{name}={cell(value)}" for name, value in group.parameters.items())
         spread = f" ± {group.spread:.2g}" if group.spread is not None else ""
         mean = f"{number(group.mean)}{spread}" if group.mean is not None else "-"
-        print(f"  {mean}  ({len(group.values)} of {len(group.runs)} runs)  {words}")
+        of = f"{len(group.values)} {said('of', '/')} {len(group.runs)} {said('runs', '次')}"
+        print(f"  {mean}  ({of})  {words}")
     if outcome.best:
-        print(f"best: {outcome.best.path}")
+        print(f"{said('best', '最佳')}: {outcome.best.path}")
         if outcome.split != "validation":
-            print(f"note: chosen by the {outcome.split} rows, its score there is too good; set validation=0.1")
-    for run, error in progress.errors.items():
-        print(f"failed: {run}: {error}")
+            english = f"note: chosen by the {outcome.split} rows, its score there is too good; set validation=0.1"
+            chinese = f"提示: 它由{word(outcome.split)}集选出，在其上的得分偏高；请设 validation=0.1"
+            print(said(english, chinese))
+    for run in progress.batch.runs:
+        if error := _error(run, progress):
+            print(f"{word('failed')}: {run.name}: {error}")
     print(f"{folder / 'table.csv'}\n{folder / 'table.html'}")
 
 

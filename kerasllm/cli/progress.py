@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from kerasllm.cli.speech import said
+from kerasllm.cli.speech import said, word
 from kerasllm.data.card import render
 from kerasllm.run import Run, watch
 from kerasllm.spoken import language
@@ -30,7 +30,7 @@ def draw(run: Run, until: threading.Event | None = None) -> None:
         old = False  # the epochs before we came are not told again
         if look["status"].get("phase", "") not in ("", phase):
             phase = look["status"]["phase"]
-            print(phase, flush=True)
+            print(word(phase), flush=True)
 
 
 def _draw_live(run: Run, until: threading.Event | None) -> None:
@@ -38,7 +38,7 @@ def _draw_live(run: Run, until: threading.Event | None) -> None:
 
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}")
     with Progress(*columns) as progress:
-        task = progress.add_task("queued", total=None, left="")
+        task = progress.add_task(word("queued"), total=None, left="")
         old, told = bool(run.epochs), set[str]()
         for look in watch(run, until=until):
             status = look["status"]
@@ -48,10 +48,15 @@ def _draw_live(run: Run, until: threading.Event | None) -> None:
                 if _is_shown(epoch["epoch"], status.get("epochs", 1)):
                     progress.console.print(_epoch(epoch))
             old = False
-            words = look["state"] if look["state"] == "stopping" else status.get("phase") or look["state"]
-            if words == "training":
-                words = f"epoch {min(status['epoch'] + 1, status['epochs'])}/{status['epochs']}"
-            left = f"{_duration(status['eta'])} left" if status.get("eta") is not None else ""
+            name = look["state"] if look["state"] == "stopping" else status.get("phase") or look["state"]
+            words = word(name)
+            if name == "training":
+                words = f"{said('epoch', '轮')} {min(status['epoch'] + 1, status['epochs'])}/{status['epochs']}"
+            left = (
+                f"{said('', '剩余 ')}{_duration(status['eta'])}{said(' left', '')}"
+                if status.get("eta") is not None
+                else ""
+            )
             done, total = status.get("step"), status.get("steps")
             progress.update(task, description=words, completed=done, total=total, left=left)
 
@@ -83,10 +88,12 @@ def _is_shown(epoch: int, epochs: int) -> bool:
 def _epoch(line: dict[str, Any]) -> str:
     shown = {name: value for name, value in line.items() if name not in ("kind", "epoch", "step", "time")}
     texts = (f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}" for name, value in shown.items())
-    return f"epoch {line['epoch']}: " + "  ".join(texts)
+    return f"{said('epoch', '轮')} {line['epoch']}: " + "  ".join(texts)
 
 
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    if hours:
+        return said(f"{hours} h {minutes} min", f"{hours} 小时 {minutes} 分")
+    return said(f"{minutes} min {rest} s", f"{minutes} 分 {rest} 秒") if minutes else said(f"{rest} s", f"{rest} 秒")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from kerasllm.cli.progress import draw
-from kerasllm.cli.speech import said
+from kerasllm.cli.speech import said, word
 from kerasllm.run import Run
 
 STOPPED = 130  # as a shell reports Ctrl-C
@@ -47,7 +47,7 @@ def state(run: Run) -> str:
         return said(f"its process is gone; {cure} goes on", f"进程已不在；{cure} 可以继续")
     english = status.get("message", "")
     message = said(english, status.get("message_zh") or english)
-    return f"{state} ({message})" if message else state
+    return f"{word(state)} ({message})" if message else word(state)
 
 
 def summary(run: Run) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def summary(run: Run) -> dict[str, Any]:
 
 def print_scores(scores: dict[str, Any]) -> None:
     if "split" in scores:
-        print(f"  on the {scores['split']} rows:")
+        print(said(f"  on the {scores['split']} rows:", f"  {word(scores['split'])}集上:"))
     for name, value in scores.items():
         if isinstance(value, (int, float)):
             print(f"  {name} {number(value)}")

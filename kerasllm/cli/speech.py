@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from unicodedata import east_asian_width
 
 from cyclopts import Group, Parameter
 
 from kerasllm.errors import InputError
-from kerasllm.spoken import language
+from kerasllm.spoken import language, named
 
 
 def said(english: str, chinese: str) -> str:
     """What a person reads, in their language."""
     return chinese if language() == "zh" else english
+
+
+def word(name: str) -> str:
+    """A state, a phase or a split, in the person's language."""
+    return named(name, language())
+
+
+def width(text: str) -> int:
+    """Columns of a terminal that a text takes: a Chinese character takes two."""
+    return sum(1 + (east_asian_width(one) in "WF") for one in text)
+
+
+def padded(text: str, columns: int) -> str:
+    """A text filled with spaces to so many columns of a terminal."""
+    return text + " " * (columns - width(text))
 
 
 def chinese(text: str) -> str | None:

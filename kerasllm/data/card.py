@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kerasllm.data.notes import SHOWN, SIDES, THINGS, some
+from kerasllm.data.notes import SHOWN, THINGS, some
+from kerasllm.spoken import SIDES
 
 WORDS = {
     **THINGS,

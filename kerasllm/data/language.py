@@ -10,10 +10,11 @@ import numpy as np
 
 from kerasllm.data import Data, Rows
 from kerasllm.data.files import is_blank, read, read_text
-from kerasllm.data.notes import SIDES, Notes, describe_lengths, in_file
+from kerasllm.data.notes import Notes, describe_lengths, in_file
 from kerasllm.data.splits import divide, not_elsewhere, shares_and_files, sizes
 from kerasllm.encoders import LanguageEncoder, NextToken
 from kerasllm.errors import InputError
+from kerasllm.spoken import SIDES
 
 FEWEST = 200  # characters to train on
 TABLES = (".csv", ".tsv", ".parquet", ".pq")

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from kerasllm.spoken import SIDES
+
 FEW = 5  # rows; a class with fewer is named
 SHOWN = 12  # classes, unreadable or leaked pictures
 THINGS = {"rows": "行", "texts": "条文本", "pictures": "张图片"}
-SIDES = {"train": "训练", "validation": "验证", "test": "测试"}
 
 
 class Notes:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kerasllm.errors import InputError, did_you_mean, may_read
 from kerasllm.run import files
 from kerasllm.run.process import is_alive, myself
+from kerasllm.spoken import named
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +27,7 @@ ASKED: dict[str, Any] = {"format": int, "recipe": str, "parameters": dict, "crea
 # The numbers of status.json, where it has them.
 STATUS: dict[str, Any] = {"pid": int} | dict.fromkeys(("pid_started", "heartbeat", "started", "before"), (int, float))
 LIVE = ("queued", "running", "stopping")  # states of a run that goes on, or will
-ENDED = {"completed": "已完成", "stopped": "已停止", "failed": "已失败"}  # states, and how Chinese says them
+ENDED = ("completed", "stopped", "failed")
 
 
 class Run:
@@ -218,7 +219,7 @@ class Run:
         """Ask the trainer to stop; it does within one batch, and saves a valid model and a checkpoint."""
         state = self.state
         if state in ENDED:
-            raise InputError(f"{self.name} is {state} already", f"{self.name} {ENDED[state]}")
+            raise InputError(f"{self.name} is {state} already", f"{self.name} 已结束：{named(state, 'zh')}")
         if state == "gone":
             raise InputError(
                 f"{self.name}: its process is gone already; `kerasllm resume {self.name}` goes on",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ import pytest
 from kerasllm import cli, recipes
 from kerasllm.cli.training import train
 from kerasllm.recipes.linear_regression import LinearRegression
-from kerasllm.run import create, files
-from tests.cli.commands import Answer, one_line
+from kerasllm.run import create, files, runs_folder
+from kerasllm.run.process import myself
+from tests.cli.commands import Answer, end, on_a_terminal, one_line, start
+from tests.cli.runs import a_run, add_epoch, write_status
 
 Call = Callable[..., Answer]
+SCORES = {"main": "rmse", "rmse": 2.0, "rows": 4}
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +90,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "preset：'no/such' 不是目录；huggingface.co 上的模型请写作 hf://no/such",
         ),
         ("predict mine", "predict：请给出行或 --file，二者之一"),
-        ("stop mine", "mine 已完成"),
+        ("stop mine", "mine 已结束：已完成"),
         ("show nothing", "{folder}/runs 中没有运行 'nothing'"),
     ],
 )
@@ -108,6 +112,50 @@ def test_why_a_run_failed_is_told_in_chinese_where_that_is_known(call: Call) -> 
     run = create(LinearRegression(), name="mine")
     failed = {"state": "failed", "message": "it is empty"}
     files.replace_json(run.path / "status.json", {**failed, "message_zh": "它是空的"})
-    assert "linear_regression: failed (它是空的)\n" in call("show", "mine").out
+    assert "linear_regression: 失败 (它是空的)\n" in call("show", "mine").out
     files.replace_json(run.path / "status.json", failed)
-    assert "linear_regression: failed (it is empty)\n" in call("show", "mine").out
+    assert "linear_regression: 失败 (it is empty)\n" in call("show", "mine").out
+
+
+def test_a_training_is_followed_in_chinese(call: Call) -> None:
+    run = a_run("mine")
+    write_status(run, state="running", phase="reading the data", epochs=2, **myself())
+
+    def train() -> None:
+        add_epoch(run, 1)
+        write_status(run, state="completed", phase="cell 2/5", epochs=2)
+
+    trainer = threading.Timer(1, train)
+    trainer.start()
+    answer = call("watch", "mine")
+    trainer.join()
+    assert answer.out.splitlines() == ["读取数据", "轮 1: loss 1", "单元格 2/5", f"{run.path}: 已完成"]
+
+
+def test_a_terminal_shows_the_time_left_in_chinese(runs: Path) -> None:
+    run = a_run("mine")
+    write_status(run, state="running", phase="training", epoch=1, epochs=4, step=5, steps=20, eta=65, **myself())
+    shown = on_a_terminal(
+        ["watch", "mine"],
+        lambda piece: "剩余" in piece and write_status(run, state="completed", step=20, steps=20),
+    )
+    assert "轮 2/4" in shown
+    assert "剩余 1 分 5 秒" in shown
+
+
+def test_what_is_listed_in_chinese_stands_in_columns(call: Call) -> None:
+    for name, state in (("外卖评论", "failed"), ("mine", "completed")):
+        write_status(a_run(name), state=state)
+        files.replace_json(runs_folder() / name / "scores.json", {"split": "test", "splits": {"test": SCORES}})
+    assert call("runs").out == "mine      已完成     rmse 2\n外卖评论  失败       rmse 2\n"
+    assert call("compare", "mine", "外卖评论").out.startswith("           mine  外卖评论\n状态     已完成      失败\n")
+
+
+def test_a_batch_is_told_in_chinese(runs: Path) -> None:
+    words = ("batch", "linear_regression", "--grid", "epochs=1,2", "--name", "both", "-p", "data", "sample:diabetes")
+    first, again = (end(start(*words)).out for _ in range(2))
+    assert first.startswith(f"{runs / 'batches' / 'both'}: 2 次运行\n")
+    assert "2 次运行，其中 2 次已完成\n" in again
+    assert first.count("  已完成  rmse ") == 2
+    assert "测试集上的 rmse，各随机种子的均值 ± 标准差:\n" in first
+    assert "提示: 它由测试集选出" in first

@@ -13,6 +13,7 @@ from typing import Any
 
 from kerasllm.evaluate import flat
 from kerasllm.run import Run
+from kerasllm.spoken import named
 from kerasllm_widgets import cells
 from kerasllm_widgets.curve import Curve
 
@@ -20,14 +21,6 @@ WORDS = {
     "again": ("Run this cell again for the live view.", "重新运行此单元格即可恢复实时视图。"),
     "curve": ("loss over the epochs", "各轮的损失"),
     "train": ("training", "训练"),
-    "validation": ("validation", "验证"),
-    "test": ("test", "测试"),
-    "queued": ("queued", "排队中"),
-    "running": ("running", "运行中"),
-    "stopping": ("stopping", "正在停止"),
-    "stopped": ("stopped", "已停止"),
-    "failed": ("failed", "失败"),
-    "completed": ("completed", "已完成"),
     "gone": ("its process is gone", "进程已消失"),
 }
 # Seen on white and on dark grey alike: a still cannot ask for the theme.
@@ -84,7 +77,7 @@ def wrapped(content: str, language: str = "en") -> str:
 
 def said(word: str, language: str) -> str:
     """A word in the language."""
-    return WORDS[word][language == "zh"] if word in WORDS else escape(word)
+    return WORDS[word][language == "zh"] if word in WORDS else escape(named(word, language))
 
 
 def _table(splits: dict[str, dict[str, Any]], language: str) -> str:
