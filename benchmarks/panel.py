@@ -29,6 +29,7 @@ LONG = (
     "from kerasllm.recipes.linear_regression import LinearRegression\nfrom kerasllm_widgets import Panel\n"
     "Panel(LinearRegression(epochs=20_000, batch_size=16))"  # 80 rows: 100,000 steps
 )
+WATCHED = "1600"  # epochs that take three minutes
 IMPORTED = "import time; from kerasllm_widgets import children; children._parked.imported.wait(60)"
 FRAME = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))))"
 
@@ -141,7 +142,7 @@ def training(page: Page, lab: Server, name: str, watched: bool) -> dict[str, flo
     lab.notebook(f"{name}.ipynb", "import kerasllm_widgets", f'kerasllm_widgets.RunView("{name}")')
     open_notebook(page, lab, f"{name}.ipynb")
     execute(page, 0)
-    trainer = lab.kerasllm("train", "text_classifier", "--epochs", "450", "--name", name)
+    trainer = lab.kerasllm("train", "text_classifier", "--epochs", WATCHED, "--name", name)
     while not (run / "history.jsonl").exists():
         time.sleep(0.05)
     if watched:

@@ -29,8 +29,8 @@ POLL = 0.3  # seconds between two looks at a live run
 REST = 1.0  # at an ended one, which somebody may resume
 # Between two sendings: a share of the phase's age, some seconds at most. Most of what watching costs
 # is a page's drawing, on a processor that the training may want.
-SHARE, LATEST = 1 / 8, 3.0
-KEEP = 10.0  # between two replacements of the still
+SHARE, LATEST = 1 / 4, 5.0
+KEEP = 30.0  # between two replacements of the still, which are dearer
 SHOWN = (
     "phase", "epoch", "epochs", "step", "steps", "eta", "metrics", "message", "message_zh", "device", "note", "note_zh",
 )  # fmt: skip
