@@ -25,6 +25,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "image_classifier": {"filters": 4, "depth": 2},
     "lstm_text": {"data": "sample:messages", "units": 16, "embedding_size": 8, "window": 64},
 }
+# A linear regression of some milliseconds.
+HOUSES: dict[str, Any] = {"data": "sample:houses", "optimizer": "adam", "batch_size": 8, "learning_rate": 0.05}
 # JAX may keep what it compiled for the many processes of the tests: half of their time else.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "kerasllm-tests-jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
