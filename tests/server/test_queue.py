@@ -22,6 +22,7 @@ from kerasllm_widgets.server.rows import Rows
 from kerasllm.errors import InputError
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files
+from kerasllm.run.process import myself
 from tests.server.waiting import wait
 
 
@@ -211,3 +212,24 @@ def test_a_run_in_a_folder_that_is_not_writable_is_refused(runs: Path, monkeypat
     with pytest.raises(InputError, match="mine: its folder is not writable"):
         queue.add(run)
     assert queue.waiting() == []
+
+
+@pytest.mark.parametrize("meanwhile", ["completed", "running"])
+def test_a_run_that_another_process_took_on_while_it_waited_is_left_as_it_is(meanwhile: str, runs: Path) -> None:
+    queue, run = Queue(runs, 0), create(LinearRegression(), runs, "run")
+    files.replace_json(run.path / "status.json", {"state": "stopped"})
+    queue.add(run)
+    files.replace_json(run.path / "status.json", {**myself(), "state": meanwhile})
+    queue.limit = 1
+    queue.tick()
+    assert (queue.waiting(), queue.works_on(run), run.state) == ([], False, meanwhile)
+
+
+def test_a_run_that_another_process_completed_is_not_failed_by_a_child_that_finds_it_so(runs: Path) -> None:
+    queue, run = Queue(runs, 1), create(LinearRegression(), runs, "run")
+    status = run.path / "status.json"
+    files.replace_json(status, {"state": "completed"})
+    child = {"run": "run", "pid": os.getpid(), "pid_started": 0, "before": status.stat().st_mtime_ns}  # it has ended
+    files.replace_json(runs / ".queue.json", {"waiting": [], "started": [child]})
+    queue.tick()
+    assert (queue.works_on(run), run.state) == (False, "completed")

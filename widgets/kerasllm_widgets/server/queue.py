@@ -112,14 +112,13 @@ class Queue:
     def _begin(self, run: Run) -> dict[str, Any] | None:
         """Start a run's child; a run that cannot be started is told so, and holds up nobody behind it."""
         try:
-            return self._start(run) if (run.path / "run.json").exists() else None
+            return self._start(run) if _rests(run) else None
         except InputError as error:
             reason = str(error), error.zh
         except OSError as error:
             reason = f"its process cannot be started: {error.strerror}", f"进程无法启动：{error.strerror}"
         with suppress(InputError, OSError):
-            if run.state in RESTING:  # not where another process trains it, or has
-                fail(run, *reason)
+            fail(run, *reason)
         return None
 
     def _start(self, run: Run) -> dict[str, Any]:
@@ -164,7 +163,7 @@ class Queue:
             if one.get("stopped"):
                 if run.state in ("queued", "gone"):  # not where another process trains it
                     _tell(run, state="stopped", message="")
-            elif (run.path / "run.json").exists() and self._starts(one):
+            elif self._starts(one) and _rests(run):
                 fail(run, *last_words(run, *ENDED_EARLY))
 
     def _read(self) -> dict[str, Any]:
@@ -181,6 +180,12 @@ class Queue:
 
     def _write(self, content: dict[str, Any]) -> None:
         files.replace_json(self._file, content)
+
+
+def _rests(run: Run) -> bool:
+    """Whether the run is there and nobody works on it: no other process trains it, or has, while it waited."""
+    is_there = (run.path / "run.json").exists()
+    return is_there and (run.state in RESTING or run.status["state"] == "queued")  # the latter asked to stop, perhaps
 
 
 def _written(run: Run) -> int:
