@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from kerasllm.errors import InputError
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.recipes.text_classifier import TextClassifier
 from kerasllm.run import create, files
+from kerasllm.run.writer import Writer
 from tests.conftest import HOUSES
 
 pytestmark = pytest.mark.slow
@@ -164,3 +166,20 @@ def test_the_hash_changes_with_a_weight_and_not_with_the_process() -> None:
     assert before == fit.weights_hash(model)
     model.layers[0].kernel.assign([[1.0], [1.0000001]])
     assert fit.weights_hash(model) != before
+
+
+def test_the_time_that_is_left_does_not_count_what_the_first_step_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Compiling(keras.callbacks.Callback):
+        is_first = True
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            time.sleep(2 if self.is_first else 0.02)
+            self.is_first = False
+
+    left = []
+    update = Writer.update
+    monkeypatch.setattr(Writer, "update", lambda self, **news: left.append(news.get("eta")) or update(self, **news))
+    LinearRegression(**HOUSES, epochs=10).train(callbacks=[Compiling()])  # 100 steps
+    told = [seconds for seconds in left if seconds]
+    assert told
+    assert max(told) < 20

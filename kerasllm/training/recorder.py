@@ -40,8 +40,9 @@ class Recorder(keras.callbacks.Callback):
         self._metrics: list[np.ndarray] | None = None
         self._history = writer.run.path / "history.jsonl"
         self._steps = len(batches.plan)
-        self._began = self._reported = self._saved = time.monotonic()
-        self._first_step = progress.step
+        self._reported = self._saved = time.monotonic()
+        self._began: tuple[float, int] | None = None  # when the first step was done, which compiles, and how many were
+        self._is_first = True
         self._good: list[np.ndarray] = []
 
     def restore(self, values: list[np.ndarray]) -> None:
@@ -69,6 +70,9 @@ class Recorder(keras.callbacks.Callback):
         if self.writer.stop_asked():
             self._stop()
         now = time.monotonic()
+        if not self._is_first and self._began is None:
+            self._began = now, self.progress.step
+        self._is_first = False
         if self.progress.batch and now - self._reported >= REPORT:
             self._reported = now
             self._sync()
@@ -174,8 +178,8 @@ class Recorder(keras.callbacks.Callback):
 
     def _report(self, logs: dict[str, float]) -> None:
         done, total = self.progress.step, self._epochs * self._steps
-        here = done - self._first_step
-        eta = (time.monotonic() - self._began) / here * (total - done) if here else None
+        since, first = self._began or (0.0, done)
+        eta = (time.monotonic() - since) / (done - first) * (total - done) if done > first else None
         self.writer.update(
             phase="training", epoch=self.progress.epoch, epochs=self._epochs,
             step=done, steps=total, eta=eta, metrics=logs,
