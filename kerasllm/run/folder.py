@@ -225,7 +225,12 @@ class Run:
                 f"{self.name}: its process is gone already; `kerasllm resume {self.name}` goes on",
                 f"{self.name}：进程已消失；用 `kerasllm resume {self.name}` 继续",
             )
-        (self.path / "stop").touch()
+        try:
+            (self.path / "stop").touch()
+        except OSError as error:
+            raise InputError(
+                f"{self.name} cannot be asked to stop: {error.strerror}", f"无法请求 {self.name} 停止：{error.strerror}"
+            ) from error
 
     def resume(self) -> Run:
         """Go on from the last checkpoint to the same weights as if never stopped; blocks until it ends.

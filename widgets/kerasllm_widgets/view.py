@@ -14,7 +14,7 @@ import anywidget
 import traitlets
 
 from kerasllm.data.card import told
-from kerasllm.errors import InputError
+from kerasllm.errors import InputError, in_one_line
 from kerasllm.evaluate import flat
 from kerasllm.run import Run, open_run
 from kerasllm.run.folder import ENDED, LIVE
@@ -136,6 +136,8 @@ class RunView(anywidget.AnyWidget):
             work[content["do"]]()
         except InputError as error:
             self.problem = error.zh if self.language == "zh" else str(error)
+        except OSError as error:  # a folder that may only be read, a full disk, a figure that is gone
+            self.problem = in_one_line(error)
 
     def stop(self, session: float | None = None) -> None:
         """Ask the run to stop: within one batch, with a model and a checkpoint. An ended one is as asked.
