@@ -218,6 +218,7 @@ def test_the_limit_goes_back_to_the_servers_own(server: Server) -> None:
         answer = server.ask("GET", "/kerasllm/runs")[1]
         assert (answer["limit"], answer["own_limit"]) == (now, 1)
     assert server.ask("PUT", "/kerasllm/limit", {"limit": -1})[0] == 400
+    assert server.ask("GET", "/kerasllm/runs")[1]["server"] == answer["server"] != ""
 
 
 @pytest.mark.slow

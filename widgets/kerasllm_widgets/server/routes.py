@@ -6,9 +6,10 @@ import asyncio
 import functools
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
+from uuid import uuid4
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
@@ -41,6 +42,7 @@ class Context:
     queue: Queue
     rows: Rows
     curves: Curves
+    started: str = field(default_factory=lambda: uuid4().hex)  # another one for each start of the server
 
     def queued(self) -> dict[str, int]:
         """The runs that wait for their turn by place, and as 0 those whose child has not written yet.
@@ -190,7 +192,8 @@ class Runs(Route):
         rows = [waiting(row) if row["name"] in places else row for row in rows]
         shown = [{**self.said(row), "waits": places.get(row["name"], 0)} for row in rows]
         queue = self.context.queue
-        self.finish({"runs": shown, "limit": queue.limit, "own_limit": queue.own_limit})
+        limits = {"limit": queue.limit, "own_limit": queue.own_limit}
+        self.finish({"runs": shown, **limits, "server": self.context.started})
 
     @authenticated
     @authorized("execute")

@@ -129,24 +129,22 @@ export const runs: JupyterFrontEndPlugin<void> = {
     if (!settings) {
       return;
     }
-    let refused = -1;
-    // A server that was started again has forgotten the limit, so each answer is compared.
-    const limit = () => {
-      const wanted = Number(settings.get('limit').composite);
-      if (watcher.limit > 0 && (wanted || watcher.ownLimit) !== watcher.limit && wanted !== refused) {
-        ask('limit', 'PUT', { limit: wanted }).catch(error => {
-          refused = wanted; // told once
-          complain(error, trans);
-        });
-      }
-    };
     const apply = () => {
       isTold = settings.get('notify').composite !== false;
-      refused = -1;
-      limit();
+      const wanted = Number(settings.get('limit').composite);
+      if (watcher.limit > 0 && (wanted || watcher.ownLimit) !== watcher.limit) {
+        ask('limit', 'PUT', { limit: wanted }).catch(error => complain(error, trans));
+      }
     };
-    watcher.changed.connect(limit);
     settings.changed.connect(apply);
     apply();
+    // A server that was started again has forgotten the limit; and another page may have changed the setting.
+    let server = '';
+    watcher.changed.connect(() => {
+      if (watcher.server !== server) {
+        server = watcher.server;
+        registry?.reload(settings.id).then(apply, error => complain(error, trans));
+      }
+    });
   }
 };

@@ -33,6 +33,7 @@ interface Answer {
   runs: Row[];
   limit: number;
   own_limit: number;
+  server: string;
 }
 
 const LIVING: State[] = ['queued', 'running', 'stopping', 'stalled'];
@@ -47,6 +48,8 @@ export class Watcher {
   /** How many runs train at once, and how many as the server was started; 0: not yet known. */
   limit = 0;
   ownLimit = 0;
+  /** Another one for each start of the server. */
+  server = '';
   /** Why the server does not answer, or null. */
   failure: unknown = null;
 
@@ -102,11 +105,12 @@ export class Watcher {
     }
   }
 
-  private take({ runs, limit, own_limit }: Answer): void {
+  private take({ runs, limit, own_limit, server }: Answer): void {
     const before = new Map(this.rows.map(row => [row.name, row]));
     const isFirst = this.limit === 0;
     this.limit = limit;
     this.ownLimit = own_limit;
+    this.server = server;
     // A row that has not changed stays the same object, so that it is not drawn again.
     this.rows = runs.map(row => {
       const old = before.get(row.name);
@@ -116,7 +120,9 @@ export class Watcher {
       const old = before.get(row.name);
       // A run that was resumed and leaves the line untouched is what it was before.
       const isOld = old?.state === 'queued' && old.written === row.written;
-      const isNews = old ? lives(old.state) && !isOld : !isFirst && row.created > this.newest;
+      // One that rested may have been resumed and have ended between two looks.
+      const isOther = old?.state !== row.state && old?.state !== 'unreadable' && row.state !== 'unreadable';
+      const isNews = old ? (lives(old.state) || isOther) && !isOld : !isFirst && row.created > this.newest;
       if (isNews && !lives(row.state)) {
         this.ends.emit(row);
       }
