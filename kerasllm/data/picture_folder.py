@@ -133,9 +133,23 @@ def existing_folder(path: Path) -> Path:
     raise InputError(f"no folder {path}{hint}", f"没有文件夹 {path}{did_you_mean(path.name, folders, 'zh')}")
 
 
-def _from_folder(folder: Path, notes: Notes) -> Pictures:
+def classes(folder: Path) -> list[str]:
+    """The names of a folder's folders, each a class; splits (train, test) raise InputError."""
     with may_read():
-        classes = sorted(one.name for one in folder.iterdir() if one.is_dir() and not _is_hidden(one.name))
+        names = sorted(one.name for one in folder.iterdir() if one.is_dir() and not _is_hidden(one.name))
+    if len(names) > 1 and {name.lower() for name in names} <= SPLITS:
+        shown = ", ".join(names)
+        raise InputError(
+            f"{folder} holds {shown}, which are splits, not classes; name one as data, "
+            f"and others as validation or test, such as {folder / names[0]}",
+            f"{folder} 中是 {shown}，它们是划分而不是类别；请把其中一个作为 data，其余作为 validation 或 test，"
+            f"例如 {folder / names[0]}",
+        )
+    return names
+
+
+def _from_folder(folder: Path, notes: Notes) -> Pictures:
+    names = classes(folder)
     found = Pictures(str(folder))
     beside, nested = list[str](), list[str]()
     for path, place in walk(folder, notes):
@@ -155,20 +169,12 @@ def _from_folder(folder: Path, notes: Notes) -> Pictures:
     if not found:
         suffixes = ", ".join(sorted(SUFFIXES))
         raise InputError(f"{folder} holds no pictures ({suffixes})", f"{folder} 中没有图片（{suffixes}）")
-    filled = set(found.labels)
-    if len(filled) > 1 and {name.lower() for name in filled} <= SPLITS:
-        names = ", ".join(sorted(filled))
-        raise InputError(
-            f"{folder} holds {names}, which are splits, not classes; name one as data, "
-            f"and others as validation or test, such as {folder / sorted(filled)[0]}",
-            f"{folder} 中是 {names}，它们是划分而不是类别；请把其中一个作为 data，其余作为 validation 或 test，"
-            f"例如 {folder / sorted(filled)[0]}",
-        )
     _note(notes, "in no class's folder, so left out", "不在任何类别的文件夹中，已略去", beside)
     _note(
         notes, "in a folder inside a class's, and counted to the class", "在类别文件夹的子文件夹中，计入该类别", nested
     )
-    empty = [name for name in classes if name not in filled]
+    filled = set(found.labels)
+    empty = [name for name in names if name not in filled]
     _note(notes, "a class's folder without a picture", "没有图片的类别文件夹", empty)
     return found
 

@@ -14,6 +14,7 @@ import pytest
 from kerasllm_widgets import form
 
 from kerasllm import recipes
+from kerasllm.data import picture_folder
 from kerasllm.errors import InputError
 from kerasllm.parameters import with_default
 from kerasllm.recipes.bert_classifier import BertClassifier
@@ -240,3 +241,36 @@ def test_a_form_imports_no_keras_and_no_widgets() -> None:
         f"import sys; print(sorted({heavy} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], text=True, capture_output=True).stdout.strip() == "[]"
+
+
+def test_a_folder_of_folders_is_not_walked_while_one_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("cats/1.png", "dogs/deep/2.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    monkeypatch.setattr(picture_folder, "walk", None)
+    preview = form.preview(ImageClassifier, str(tmp_path))
+    assert (preview["rows"], preview["error"]) == ([["cats", "1"], ["dogs", "1"]], {})
+
+
+def test_of_a_wide_table_some_columns_are_shown_and_all_are_offered(tmp_path: Path) -> None:
+    names = [f"gene{place}" for place in range(200)]
+    (tmp_path / "wide.csv").write_text(",".join(names) + "\n" + ",".join("1" * 200) + "\n")
+    preview = form.preview(LinearRegression, str(tmp_path / "wide.csv"))
+    assert (preview["columns"], preview["rows"]) == (names, [["1"] * form.COLUMNS])
+    page = f"""
+    const model = new Model({{ preview: {json.dumps(preview)} }});
+    const cells = (tag) => firstRows(model).element.all((one) => one.tag === tag).map((one) => one.text);
+    console.log(cells("th").length, cells("th").at(-1), cells("td").length);
+    """
+    assert run_view("form.js", page) == [f"{form.COLUMNS + 1} … {form.COLUMNS + 1}"]
+
+
+@pytest.mark.parametrize(("language", "head"), [("en", "files"), ("zh", "文件数")])
+def test_a_folders_files_are_counted_in_the_pages_language(language: str, head: str, tmp_path: Path) -> None:
+    (tmp_path / "cats").mkdir()
+    preview = form.preview(ImageClassifier, str(tmp_path))
+    page = f"""
+    const model = new Model({{ preview: {json.dumps(preview)} }});
+    console.log(firstRows(model).element.all((one) => one.tag === "th").at(-1).text);
+    """
+    assert run_view("form.js", page, language) == [head]

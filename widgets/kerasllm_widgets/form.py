@@ -26,7 +26,8 @@ from kerasllm.parameters import GROUPS, bounds, drawing, reason, unit
 from kerasllm.recipe import Recipe
 
 Said = dict[str, str]  # {"en": …, "zh": …}
-ROWS = 20  # of a file that are shown
+ROWS, COLUMNS = 20, 50  # of a file that are shown
+FILES = {"en": "files", "zh": "文件数"}  # the head of a column
 SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".txt", ".md")  # of files that are suggested, .gz after it or not
 LONGEST = 200  # characters of a cell that are shown
 
@@ -168,10 +169,11 @@ def preview(recipe: type[Recipe], source: str) -> dict[str, Any]:
             rows = [[line[:LONGEST]] for line in files.first_lines(path, ROWS)]
             return nothing | {"columns": [path.name], "rows": rows, "count": len(rows)}
         if not source.startswith("sample:"):
-            picture_folder.find(source, Notes())
+            if not picture_folder.classes(path):
+                picture_folder.find(source, Notes())  # says why; a folder of folders may be a whole disk
             found = sorted(path.iterdir())
             kinds = [[one.name, str(sum(1 for _ in one.iterdir())) if one.is_dir() else ""] for one in found[:ROWS]]
-            return nothing | {"columns": [path.name, "files"], "rows": kinds, "count": len(found)}
+            return nothing | {"columns": [path.name, FILES], "rows": kinds, "count": len(found)}
     except InputError as error:
         return nothing | {"error": told(error)}
     except OSError as error:
@@ -197,7 +199,7 @@ def card(recipe: Recipe) -> Said:
 
 
 def _head(table: files.Table) -> list[list[str]]:
-    rows = islice(zip(*table.columns.values(), strict=True), ROWS)
+    rows = islice(zip(*islice(table.columns.values(), COLUMNS), strict=True), ROWS)
     return [["" if cell is None else str(cell)[:LONGEST] for cell in row] for row in rows]
 
 

@@ -18,6 +18,9 @@ function render({ model, el }) {
   const fields = new Map();
   const files = h("datalist", { id: unique("files") }, model.get("files").map((name) => h("option", { value: name })));
 
+  const first = firstRows(model);
+  const read = card(model, () => { flush(); tell({ do: "card" }); });
+
   function set(name, value) {
     typed[name] = value;
     model.set("values", values());
@@ -30,7 +33,7 @@ function render({ model, el }) {
     const plain = made.filter(([one]) => !one.advanced).map(([, drawn]) => drawn.element);
     const advanced = made.filter(([one]) => one.advanced);
     const set_ = h("fieldset", { class: "kl-group" }, h("legend", {}, said(group.title)), h("div", { class: "kl-fields" }, plain));
-    if (group.name === "data") set_.append(h("div", { class: "kl-looks" }, look(model), card(model, () => act({ do: "card" }))));
+    if (group.name === "data") set_.append(h("div", { class: "kl-looks" }, first.element, read.element));
     if (advanced.length) {
       const more = h("details", { class: "kl-advanced" }, h("summary", {}, `${say("advanced")} (${advanced.length})`),
         h("div", { class: "kl-fields" }, advanced.map(([, drawn]) => drawn.element)));
@@ -52,11 +55,15 @@ function render({ model, el }) {
     h("div", { class: "kl-row kl-actions" }, train, estimate, guessed, h("span", { class: "kl-grow" }), name, save),
     notice);
 
+  function tell(what) {
+    model.send({ ...what, values: model.get("values") }); // a changed trait may wait behind an earlier one, and come later
+  }
+
   function act(what, pressed) {
     flush();
     firstWrong()?.focus();
     if (pressed) allow(pressed, false); // until Python has answered: a second click would be a second run
-    model.send({ ...what, values: model.get("values") }); // a changed trait may wait behind an earlier one, and come later
+    tell(what);
   }
 
   function firstWrong() {
@@ -72,6 +79,7 @@ function render({ model, el }) {
   const undo = [
     attach(el, form),
     () => send.cancel(),
+    first.end, read.end,
     follow(model, ["mistakes", "notice"], () => {
       const mistakes = model.get("mistakes");
       for (const [name, drawn] of fields) drawn.blame(said(mistakes[name]));
@@ -90,7 +98,7 @@ function render({ model, el }) {
       allow(estimate, !model.get("busy") && state !== "trying");
       guessed.textContent = state === "trying" ? say("estimating") : state === "done" ? `${say("estimated")} ${duration(seconds)} (${steps} ${say("steps")})` : "";
     }),
-    follow(model, ["preview"], () => fields.forEach((drawn) => drawn.offer?.(model.get("preview").columns || []))),
+    follow(model, ["preview"], () => fields.forEach((drawn) => drawn.offer?.(columnsOf(model)))),
     follow(model, ["values"], () => fields.forEach((drawn, name) => drawn.show(values()[name]))),
   ];
   return () => undo.forEach((work) => work());
@@ -132,11 +140,17 @@ function field(one, model, set, files) {
     },
     show(value) {
       if (one.type === "bool") control.checked = value === true || value === "true";
-      else if (one.kind === "column") offer(model.get("preview").columns || []);
+      else if (one.kind === "column") offer(columnsOf(model));
       else if (control.value !== String(value)) control.value = value;
-      if (picks) offer(model.get("preview").columns || []);
+      if (picks) offer(columnsOf(model));
     },
   };
+}
+
+// The columns of a table, by name.
+function columnsOf(model) {
+  const { table, columns } = model.get("preview");
+  return table ? columns : [];
 }
 
 // The columns as options; a value that the file lacks stays visible, so that its mistake can be seen.
@@ -163,22 +177,22 @@ function pick(place, columns, model, name, set) {
 }
 
 // The file's first rows, folded.
-function look(model) {
+function firstRows(model) {
   const rows = h("div", { class: "kl-scroll", tabindex: "0", role: "region", "aria-label": say("firstRows") });
   const title = h("summary", {});
   const box = h("details", { class: "kl-look" }, title, rows);
   const draw = () => {
     const { columns = [], rows: cells = [], count } = model.get("preview");
+    const heads = columns.slice(0, cells[0]?.length ?? 0).map(said);
+    const more = columns.length > heads.length ? ["…"] : [];
     box.hidden = !columns.length;
     const size = model.get("preview").table ? ` · ${count} ${say("rows")}, ${columns.length} ${say("columns")}` : "";
     title.textContent = say("firstRows") + size;
     rows.replaceChildren(h("table", { class: "kl-table kl-data" },
-      h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, cells.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell)))))));
+      h("thead", {}, h("tr", {}, [...heads, ...more].map((name) => h("th", { scope: "col" }, name)))),
+      h("tbody", {}, cells.map((row) => h("tr", {}, [...row, ...more].map((cell) => h("td", {}, cell)))))));
   };
-  model.on("change:preview", draw);
-  draw();
-  return box;
+  return { element: box, end: follow(model, ["preview"], draw) };
 }
 
 // What reading the file for this recipe finds, asked for each time it is unfolded: the file may have changed.
@@ -191,9 +205,7 @@ function card(model, ask) {
     if (!state && !found && !problem) box.open = false; // what was typed since may have changed it
   };
   box.addEventListener("toggle", () => box.open && ask());
-  model.on("change:card", draw);
-  draw();
-  return box;
+  return { element: box, end: follow(model, ["card"], draw) };
 }
 
 export default { render };
