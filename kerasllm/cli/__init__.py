@@ -18,7 +18,7 @@ from cyclopts import App, CycloptsError, Group, UnusedCliTokensError
 from kerasllm import __version__
 from kerasllm.cli.batch import batch
 from kerasllm.cli.progress import device_notes, draw
-from kerasllm.cli.report import STOPPED, cell, finish, follow, line, print_scores, report, state, summary
+from kerasllm.cli.report import STOPPED, cell, finish, follow, line, number, print_scores, report, state, summary
 from kerasllm.cli.speech import Json, Name, Pairs, Runs, chinese, language, option, padded, pairs, said, width, word
 from kerasllm.cli.training import add_recipes, train
 from kerasllm.errors import InputError, may_read
@@ -237,7 +237,7 @@ def runs(*, runs: Runs = "", json: Json = False) -> None:
     for one in found:
         main = one["scores"].get("main", "")
         value = one["scores"].get(main)  # null where it was no number
-        told = f"{main} {value:.4g}" if value is not None else one.get("message", "")
+        told = f"{main} {number(value)}" if value is not None else one.get("message", "")
         print(f"{padded(Path(one['run']).name, columns)}  {padded(word(one['state']), 10)} {told}")
     finish(json, {"runs": found})
 

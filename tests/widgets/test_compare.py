@@ -101,3 +101,13 @@ def test_runs_are_compared_with_the_rows_that_they_judge_differently(kerasllm: A
     assert compare.flips["rows"] == 310
     assert all(one["answers"][0] != one["answers"][1] for one in compare.flips["flips"])
     assert "one" in compare.still._content()
+
+
+def test_parameters_that_differ_look_different() -> None:
+    page = "console.log([0.0031412, 0.003141, { a: 1 }, [1, 2], true, ''].map(exact).join(' '))"
+    assert run_view("compare.js", page) == ['0.0031412 0.003141 {"a":1} [1,2] true ']
+
+
+def test_a_number_keeps_all_before_its_point() -> None:
+    page = "console.log([452613.7, 20241.5, 0.123456, 1e300, 12].map((one) => number(one)), number(1234.567, 6))"
+    assert run_view("compare.js", page) == ["[ '452614', '20242', '0.1235', '1e+300', '12' ] 1234.57"]

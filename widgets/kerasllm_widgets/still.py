@@ -98,7 +98,7 @@ def _table(splits: dict[str, dict[str, Any]], language: str) -> str:
 
 def number(value: Any) -> str:
     """A value of a table's cell."""
-    return "" if value is None else escape(f"{value:.4g}" if isinstance(value, float) else str(value))
+    return "" if value is None else escape(f"{value:.6g}" if isinstance(value, float) else str(value))
 
 
 def _picture(curve: dict[str, Any], language: str) -> str:

@@ -84,7 +84,13 @@ export function later(milliseconds, work) {
   return call;
 }
 
-export function number(value) {
+// A number in so many digits, and in all before the point.
+export function number(value, digits = 4) {
   if (typeof value !== "number" || !isFinite(value)) return value === null || value === undefined ? "" : String(value);
-  return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
+  return String(Math.abs(value) >= 10 ** digits ? Math.round(value) : Number(value.toPrecision(digits)));
+}
+
+// A parameter as it is: two that differ look different.
+export function exact(value) {
+  return value !== null && typeof value === "object" ? JSON.stringify(value) : String(value ?? "");
 }

@@ -4,7 +4,6 @@ import { say, said, tellLanguage } from "./words.js";
 
 const PAUSE = 250; // milliseconds without a key
 const LARGEST = 8e6; // bytes of a picture; a message above 10 MiB ends the kernel's connection
-const LOOK = 1000; // between two looks whether the run has read its data
 
 function render({ model, el }) {
   tellLanguage(model);
@@ -24,16 +23,12 @@ function render({ model, el }) {
     h("div", { class: "kl-row" }, h("strong", {}, say("playground")), h("span", { class: "kl-quiet" }, model.get("name"))), body, answer);
   const kinds = { text, table, picture, language: writing };
   let clean = () => {};
-  let looking = 0;
 
   const undo = [
     attach(el, box),
-    () => clearInterval(looking),
     follow(model, ["kind", "ended"], () => {
       clean();
       const [kind, ended] = ["kind", "ended"].map((trait) => model.get(trait));
-      clearInterval(looking);
-      if (!kind && !ended) looking = setInterval(() => model.send({ do: "look" }), LOOK);
       const made = kind ? kinds[kind](model, ask, refuse) : { element: h("p", { class: "kl-quiet" }, say(ended ? "nothingLeft" : "notRead")) };
       clean = made.clean || (() => {});
       body.replaceChildren(made.element);
@@ -60,7 +55,7 @@ function shown(given) {
   if (given.problem) return [h("p", { class: "kl-problem", role: "alert" }, said(given.problem))];
   const note = given.source === "checkpoint" ? [h("p", { class: "kl-help" }, say("fromCheckpoint"))] : [];
   if ("text" in given) return [h("div", { class: "kl-written" }, given.text), ...note];
-  if (given.numbers) return [...Object.entries(given.numbers).map(([name, value]) => h("p", { class: "kl-number" }, h("span", {}, name), h("b", {}, number(value)))), ...note];
+  if (given.numbers) return [...Object.entries(given.numbers).map(([name, value]) => h("p", { class: "kl-number" }, h("span", {}, name), h("b", {}, number(value, 6)))), ...note];
   return [h("ol", { class: "kl-shares" }, given.shares.map(([name, share]) => bar(name, share))), ...note];
 }
 

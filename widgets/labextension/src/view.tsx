@@ -7,7 +7,7 @@ import type { Message } from '@lumino/messaging';
 import { Poll } from '@lumino/polling';
 import React from 'react';
 
-import { number } from '../../kerasllm_widgets/static/dom.js';
+import { exact, number } from '../../kerasllm_widgets/static/dom.js';
 import { phase, say } from '../../kerasllm_widgets/static/words.js';
 import { askAgain, part } from './api';
 import { Chart, type Line } from './chart';
@@ -98,13 +98,14 @@ function View({ names, commands, trans, isShown }: Props): JSX.Element {
       />
       <Curves runs={shown} axis={trans.__('epoch')} />
       {single ? (
-        <Table caption={trans.__('Scores')} heads={Object.keys(single.splits)} rows={rowsOf(Object.values(single.splits))} />
+        <Table caption={trans.__('Scores')} heads={Object.keys(single.splits).map(sideOf)} rows={rowsOf(Object.values(single.splits))} />
       ) : (
         <Table caption={trans.__('Scores')} heads={heads} rows={rowsOf(shown.map(mainScores))} />
       )}
       <Table
         caption={single ? trans.__('Parameters') : trans.__('Parameters that differ')}
         heads={heads}
+        shown={exact}
         rows={rowsOf(shown.map(run => run.parameters)).filter(
           ([, values]) => single || new Set(values.map(value => JSON.stringify(value))).size > 1
         )}
@@ -178,9 +179,14 @@ function Curves({ runs, axis }: { runs: Details[]; axis: string }): JSX.Element 
   );
 }
 
+/** A split's name, as the notebook's views say it. */
+function sideOf(split: string): string {
+  return say(split === 'train' ? 'training' : split);
+}
+
 function own(run: Details, title: string): Line[] {
   const { train, validation } = run.curve[title];
-  return [line(title, train, 0), line(`val_${title}`, validation, 1)];
+  return [line(sideOf('train'), train, 0), line(sideOf('validation'), validation, 1)];
 }
 
 /** Each run's validation, or its training where it has none. */
@@ -207,7 +213,14 @@ function rowsOf(records: Record<string, unknown>[]): Rows {
   return names.map(name => [name, records.map(record => record[name])]);
 }
 
-function Table({ caption, heads, rows }: { caption: string; heads: string[]; rows: Rows }): JSX.Element | null {
+interface TableProps {
+  caption: string;
+  heads: string[];
+  rows: Rows;
+  shown?: (value: unknown) => string;
+}
+
+function Table({ caption, heads, rows, shown = number }: TableProps): JSX.Element | null {
   if (rows.length === 0) {
     return null;
   }
@@ -231,7 +244,7 @@ function Table({ caption, heads, rows }: { caption: string; heads: string[]; row
           <tr key={name}>
             <th scope="row">{name}</th>
             {values.map((value, place) => (
-              <td key={place}>{number(value)}</td>
+              <td key={place}>{shown(value)}</td>
             ))}
           </tr>
         ))}
