@@ -55,7 +55,7 @@ def run_script(script: str) -> list[str]:
     if not node:
         pytest.skip("no node here")
     done = subprocess.run([node, "--input-type=module", "-e", script], capture_output=True, text=True)
-    assert done.stderr == ""
+    assert not done.stderr, done.stderr
     return done.stdout.splitlines()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from kerasllm_widgets import panel as panels
 
 from kerasllm.errors import InputError
 from kerasllm.recipes.linear_regression import LinearRegression
+from kerasllm.recipes.text_classifier import TextClassifier
 from tests.widgets.conftest import click, type_, wait, wait_for_threads
 from tests.widgets.pages import run_view
 
@@ -174,7 +176,7 @@ def test_what_was_asked_of_older_values_is_told_no_more(monkeypatch: pytest.Monk
     assert panel.form.notice == {}
     page = """
     const model = new Model({ card: { lines: "of 1" } });
-    const box = card(model, () => console.log("asked"));
+    const { element: box } = card(model, () => console.log("asked"));
     box.open = true;
     box.heard.toggle();
     """
@@ -194,7 +196,7 @@ def test_a_card_of_older_values_is_folded_though_it_was_still_being_read(monkeyp
     assert shown == [{"state": "reading"}, {}]
     page = """
     const model = new Model({ card: {} });
-    const box = card(model, () => {});
+    const { element: box } = card(model, () => {});
     box.open = true;
     model.set("card", { state: "reading" });
     console.log(box.open, box.childNodes[1].text);
@@ -251,3 +253,30 @@ def test_an_idle_panel_sends_little_and_imports_no_keras() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_panel_keeps_every_digit_of_a_recipes_numbers() -> None:
+    recipe = TextClassifier(learning_rate=1 / 300)
+    panel = Panel(recipe)
+    assert panel.values["learning_rate"] == str(1 / 300)
+    assert TextClassifier(**panel.values) == recipe
+    panel.close()
+
+
+def test_unfolding_the_data_card_leaves_the_focus_where_it_is() -> None:
+    panel = Panel("image_classifier")
+    type_(panel, epochs="many")
+    traits = {name: getattr(panel.form, name) for name in panel.form.keys if not name.startswith("_")}
+    page = f"""
+    const model = new Model({json.dumps(traits, default=str)});
+    render({{ model, el: page }});
+    const control = page.all((one) => one.attributes["aria-invalid"]).at(-1);
+    control.focus = () => console.log("focus");
+    control.closest = () => null;
+    const cards = page.all((one) => one.tag === "details" && one.heard.toggle);
+    for (const one of cards) {{ one.open = true; one.heard.toggle(); }}
+    console.log(model.sent.map((one) => one.do).join(" "));
+    named("Train").heard.click();
+    """
+    assert run_view("form.js", page) == ["card", "focus"]
+    panel.close()

@@ -37,13 +37,13 @@ for line in sys.stdin:
 def test_a_run_that_ended_before_it_read_its_data_leaves_nothing_to_try() -> None:
     run = create(LinearRegression())
     playground = Playground(run)
-    click(playground, "look")
+    playground.recognize()
     assert not playground.ended
     files.replace_json(run.path / "status.json", {"state": "failed"})
-    click(playground, "look")
+    playground.recognize()
     assert playground.ended
     (run.path / "language.json").touch()
-    click(playground, "look")
+    playground.recognize()
     assert (playground.kind, playground.ended) == ("language", False)
     playground.close()
 
@@ -63,28 +63,33 @@ def test_a_panels_playground_looks_again_when_its_run_goes_on(monkeypatch: pytes
     panel.close()
 
 
-def test_it_is_looked_whether_a_run_read_its_data_only_while_it_may_yet() -> None:
+def test_a_playground_of_a_run_that_waits_turns_to_it_once_it_has_read_its_data() -> None:
+    run = create(LinearRegression())
+    panel = Panel("linear_regression")
+    panel.view.follow(run)
+    click(panel.view, "try")
+    playground = panel.playground
+    assert playground
+    assert not playground.kind
+    (run.path / "language.json").touch()
+    wait(lambda: playground.kind == "language", 20)
+    panel.close()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_playground_that_cannot_ask_yet_says_why(language: str) -> None:
     page = f"""const KIND = ""; {SHOW}
-    const looks = () => model.sent.splice(0).length;
     const told = () => page.all((one) => one.attributes.class === "kl-quiet").at(-1).text;
-    const pass = () => new Promise((done) => setTimeout(done, LOOK + 200));
-    await pass();
-    console.log(looks(), told());
+    console.log(told());
     model.set("ended", true);
-    await pass();
-    console.log(looks(), told());
-    model.set("ended", false);
-    await pass();
-    console.log(looks(), told());
-    model.set("kind", "text");
-    await pass();
-    console.log(looks());
+    console.log(told());
     undo();
     """
-    waiting, nothing = "1 The run has not read its data yet.", "0 The run has ended and left nothing to try."
-    assert run_view("playground.js", page) == [waiting, nothing, waiting, "0"]
-    page = f"""const KIND = ""; {SHOW} model.set("ended", true); console.log(page.text); undo();"""
-    assert "运行已结束，没有留下可试用的内容。" in run_view("playground.js", page, "zh")[0]
+    says = {
+        "en": ["The run has not read its data yet.", "The run has ended and left nothing to try."],
+        "zh": ["运行尚未读取数据。", "运行已结束，没有留下可试用的内容。"],
+    }
+    assert run_view("playground.js", page, language) == says[language]
 
 
 @pytest.fixture
@@ -340,7 +345,7 @@ def test_a_playground_answers_by_the_model_and_by_a_checkpoint_of_a_run_that_goe
     run = panel.train()
     playground = Playground(run)
     wait(lambda: (run.path / "checkpoint" / "state.npz").exists())
-    click(playground, "look")
+    playground.recognize()
     assert playground.kind == "table"
     assert [column["name"] for column in playground.columns] == ["area", "orientation"]
     click(playground, "row", id=1, row={"area": "90", "orientation": "south"})

@@ -327,3 +327,27 @@ def test_a_run_that_was_deleted_meanwhile_is_said_to_be_and_offers_nothing() -> 
     """
     assert run_view("run.js", page) == ["deleted 0"]
     assert run_view("run.js", page, "zh") == ["已删除 0"]
+
+
+def test_a_stop_that_the_folder_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    view = RunView(running())
+    monkeypatch.setattr(Path, "touch", refuse)
+    click(view, "stop")
+    assert view.problem.endswith("cannot be asked to stop: Permission denied")
+    view.close()
+
+
+def test_a_screen_reader_is_told_of_states_and_not_of_epochs() -> None:
+    page = f"""{SHOW}
+    const model = show({LOOK});
+    const live = page.all((one) => one.attributes.role === "status").at(-1);
+    let [writes, told] = [0, ""];
+    const write = (given) => {{ told = given; writes += 1; }};
+    Object.defineProperty(live, "textContent", {{ get: () => told, set: write }});
+    for (const epoch of [1, 2, 3]) model.set("look", {{ ...{LOOK}, phase: "training", epoch, epochs: 9 }});
+    console.log(state(), "|", told, writes);
+    """
+    assert run_view("run.js", page) == ["epoch 4 of 9 | running 1"]

@@ -217,6 +217,7 @@ class Panel(ipywidgets.VBox):
         if content["do"] == "try" and self.run:
             self._leave_playground()
             self.playground = Playground(self.run)
+            cells.in_thread("playground", self.playground.watch)
             # It answers in the process that was parked: have another ready for the next Train.
             self.playground.observe(lambda _: self._park(), "answer")
             self.children = [self.form, self.view, self.playground]
@@ -269,8 +270,6 @@ class Panel(ipywidgets.VBox):
         if self.form.busy and not live:
             self._park()
         self.form.busy = live
-        if (playground := self.playground) and not playground.kind:
-            playground.recognize()  # a run that had ended with nothing may go on
 
     def _park(self) -> None:
         """Have a process ready for the next Train, as long as there may be one."""
@@ -287,7 +286,7 @@ class Panel(ipywidgets.VBox):
 def _as_typed(recipe: Recipe) -> dict[str, Any]:
     """A recipe's values as a person would type them."""
     return {
-        name: value if isinstance(value, (bool, str)) else f"{value:.12g}" if isinstance(value, float) else str(value)
+        name: value if isinstance(value, (bool, str)) else str(value).removesuffix(".0")
         for name, value in recipe.model_dump().items()
     }
 

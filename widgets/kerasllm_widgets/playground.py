@@ -69,15 +69,15 @@ class Playground(anywidget.AnyWidget):
     def _ipython_display_(self) -> None:
         self.still.display(self)
         children.park()
-        cells.in_thread("playground", self._watch)
+        cells.in_thread("playground", self.watch)
 
-    def _watch(self) -> None:
-        """Have the still tell what became of the run."""
+    def watch(self) -> None:
+        """Look, until it is closed, whether the run has read its data, and have the still tell what became of it."""
         told = self.run.state
         while not self._closed.wait(REST):
+            if not self.kind:
+                self.recognize()  # one that had ended with nothing may go on, too
             if (state := self.run.state) != told:
-                if not self.kind:
-                    self.recognize()  # one that had ended with nothing may go on
                 self.still.update()
                 told = state
 
@@ -96,9 +96,6 @@ class Playground(anywidget.AnyWidget):
 
     def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
         """A question as the browser asks it; a picture's bytes come beside it."""
-        if content["do"] == "look":
-            self.recognize()
-            return
         question = {"id": content["id"]}
         if content["do"] == "picture":
             question["picture"] = base64.b64encode(bytes(buffers[0])).decode()

@@ -11,7 +11,8 @@ function render({ model, el }) {
   tellLanguage(model);
   const send = (what) => model.send({ do: what });
   const title = h("strong", { tabindex: "-1" });
-  const state = h("span", { class: "kl-state", role: "status" });
+  const state = h("span", { class: "kl-state" });
+  const announced = h("span", { class: "kl-unseen", role: "status" }); // the state alone: not each epoch
   const bar = h("progress", { class: "kl-bar" });
   const left = h("span", { class: "kl-quiet" });
   const problem = h("p", { class: "kl-problem", role: "alert" });
@@ -33,7 +34,7 @@ function render({ model, el }) {
   const charts = h("div", { class: "kl-charts" });
   const result = h("div", { class: "kl-result" });
   const box = h("section", { class: "kl-box kl-run", "aria-label": say("curve") },
-    h("div", { class: "kl-row" }, title, state, left, h("span", { class: "kl-grow" }), tryIt, stop, resume),
+    h("div", { class: "kl-row" }, title, state, announced, left, h("span", { class: "kl-grow" }), tryIt, stop, resume),
     bar, device, problem, log, charts, result);
   const drawn = new Map();
 
@@ -48,6 +49,7 @@ function render({ model, el }) {
     const held = buttons.find((one) => one === one.getRootNode().activeElement);
     state.textContent = words(look);
     state.dataset.state = look.state;
+    if (announced.textContent !== say(look.state)) announced.textContent = say(look.state);
     bar.hidden = !live;
     bar.setAttribute("aria-label", words(look));
     if (look.steps) { bar.max = look.steps; bar.value = look.step; } else bar.removeAttribute("value");
