@@ -161,6 +161,9 @@ def check_drawable(recipe: type[BaseModel]) -> None:
             raise TypeError(f"{where}: a parameter needs a default")
 
 
+MOST_SHOWN = 80  # characters of a value that is refused
+
+
 def one_line(error: ValidationError, known: Iterable[str], language: str = "en") -> str:
     """pydantic's report as one line in the user's words."""
     chinese = language == "zh"
@@ -171,8 +174,16 @@ def one_line(error: ValidationError, known: Iterable[str], language: str = "en")
             lines.append(f"{'没有参数' if chinese else 'no parameter'} {name!r}{did_you_mean(name, known, language)}")
             continue
         words = reason(part)[1] if chinese else part["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        lines.append(f"{name}{'：' if chinese else ': '}{part['input']!r} {words}" if name else words)
+        lines.append(f"{name}{'：' if chinese else ': '}{_short(part['input'])} {words}" if name else words)
     return ("；" if chinese else "; ").join(lines)
+
+
+def _short(value: Any) -> str:
+    """A value in one line, however long; what takes several, a DataFrame, say, by its kind."""
+    shown = repr(value)
+    if "\n" in shown:
+        return f"a {type(value).__name__}"
+    return shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}…"
 
 
 def reason(part: Any) -> tuple[str, str]:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 HERE = Path()  # the current folder
 
 
+LIKE_A_SHARE = re.compile(r"\s*\d*[.,]?\d+\s*%|\d+,\d+")  # 20%, 0,2
+
+
 class Recipe(BaseModel, ABC):
     """What every recipe shares. Subclasses are final, but for the tasks: Classifier and Regressor."""
 
@@ -169,7 +172,19 @@ class Recipe(BaseModel, ABC):
     @field_validator("data", "validation", "test", mode="before")
     @classmethod
     def _path(cls, value: Any) -> Any:
+        if hasattr(value, "__len__") and not isinstance(value, str):
+            raise InputError(
+                "is no path; what is in memory is for train(), as train(data)",
+                "不是路径；内存中的数据请交给 train(data)",
+            )
         return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+    @field_validator("validation", "test")
+    @classmethod
+    def _share(cls, value: str) -> str:
+        if LIKE_A_SHARE.fullmatch(value):
+            raise InputError("is no share such as 0.2", "不是 0.2 这样的比例")
+        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -70,7 +70,7 @@ def replayed(run: Run) -> dict[str, str]:
 
 def same_data(run: Run) -> dict[str, str]:
     """The data's fingerprints, once it is sure that reading it again finds what the run began with."""
-    before = run.sessions[0]["data"] if run.sessions else {}
+    before = run.sessions[0]["data"] if run.sessions else run.asked.get("data", {})
     if not run.asked.get("replayable") and "data" not in before:  # one with callbacks alone has its file
         raise InputError(
             f"{run.name} was trained on data given in Python, which cannot be read again; name a file to train on",

@@ -69,7 +69,7 @@ def test_a_tables_encoders_come_back_from_their_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_encoders_says_so(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds none of columns\.json, text\.json, .*; is it a finished run\?$"):
+    with pytest.raises(InputError, match=r"cannot answer: it has read no data yet"):
         load(tmp_path)
 
 
@@ -231,7 +231,9 @@ def test_a_number_is_a_finite_one(cell: Any, value: float | None) -> None:
 
 
 def test_cells_mean_what_people_mean() -> None:
-    assert category(1) == category(1.0) == category("1") == category(" １ ") == "1"
+    assert category(1) == category(1.0) == category("1") == category("1.0") == category(" １ ") == "1"
+    assert category(True) == category(np.True_) == category("TRUE") == category("true") == "true"
+    assert category("1.05") == "1.05"
     assert not is_missing(0)
     assert not is_missing("no")
     assert day("2024-02-30", "%Y-%m-%d") is None

@@ -293,3 +293,17 @@ def test_a_file_of_200_mb_is_read_and_described_in_bounded_memory(tmp_path: Path
     assert counted == rows
     # Measured 977 MB for 1.9 million rows: cells, line numbers and digests, never the file twice.
     assert megabytes < 1200
+
+
+def test_big5_is_an_error_and_never_read_as_gb18030(tmp_path: Path) -> None:
+    rows = "text,label\n" + "國際訂單說明，包裹什麼時候會送到？謝謝您的幫忙,物流\n" * 20
+    assert "neither UTF-8, UTF-16 nor GB18030" in fault(written(tmp_path, rows.encode("big5")))
+
+
+def test_what_is_no_ordinary_file_or_not_named_in_utf_8_is_refused(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert fault(pipe) == f"{pipe} is no ordinary file; save it as one"
+    strange = Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xbb\xb7.csv"))
+    strange.write_bytes(b"text,label\na,b\n")
+    assert fault(strange) == r"'b\udcbb\udcb7.csv' is a name that is not UTF-8; rename it"

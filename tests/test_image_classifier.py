@@ -132,7 +132,7 @@ def test_pictures_that_cannot_be_read_are_listed_and_the_others_answered_and_sco
     assert f"{broken[1]}: empty\n" in err
     assert call("evaluate", str(trained.path), "--data", str(new), "--json") == 0
     *lines, last = capsys.readouterr().out.splitlines()
-    assert "  not scored, for they cannot be read: 2, such as" in lines
+    assert "  note: 2 left out: unreadable" in lines
     assert "    green/empty.png: empty" in lines
     found = json.loads(last)
     assert found["scores"]["rows"] == whole

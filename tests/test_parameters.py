@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 
 from kerasllm import recipes
@@ -136,3 +137,11 @@ def test_the_schema_of_a_form_has_types_bounds_groups_and_both_languages() -> No
     groups = {group["name"] for group in english["groups"]}
     assert {drawn["group"] for drawn in english["properties"].values()} <= groups
     assert list(english["properties"]) == list(TextClassifier.model_fields)
+
+
+def test_a_frame_in_place_of_a_path_is_told_in_one_line_where_it_belongs() -> None:
+    with pytest.raises(InputError) as caught:
+        LinearRegression(data=np.zeros((60, 3)))  # type: ignore[arg-type]
+    assert str(caught.value) == "data: a ndarray is no path; what is in memory is for train(), as train(data)"
+    with pytest.raises(InputError, match=r"^target: \['" + "x" * 78 + "… ") as caught:
+        LinearRegression(target=["x" * 500])  # type: ignore[arg-type]

@@ -183,7 +183,9 @@ def test_new_pictures_that_cannot_be_read_are_told_with_their_reasons(animals: P
     data = read_pictures(str(animals))
     (animals / "cats" / "empty.png").write_bytes(b"")
     rows = labelled(str(animals), data.encoder, data.decoder)  # type: ignore[arg-type]
-    assert (len(rows), rows.unreadable) == (50, ["cats/empty.png: empty"])
+    assert rows.notes
+    assert (len(rows), rows.notes.unreadable) == (50, ["cats/empty.png: empty"])
+    assert rows.notes.zh["cats/empty.png: empty"] == "cats/empty.png：是空的"
     paths = [str(path) for path in sorted(animals.rglob("*.png"))]
     found = reasons(paths, data.encoder)  # type: ignore[arg-type]
     assert {path: (str(why), why.zh) for path, why in found.items()} == {

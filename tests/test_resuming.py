@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kerasllm.batch.points import Point, Source
 from kerasllm.errors import InputError
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.recipes.text_classifier import TextClassifier
@@ -145,6 +146,18 @@ def test_changed_data_or_another_backend_is_refused_and_nothing_is_touched(tmp_p
     with pytest.raises(InputError, match=r"line\.csv has changed"):
         run.resume()
     assert json.loads((run.path / "status.json").read_text("utf-8")) == json.loads(json.dumps(status))
+
+
+def test_a_run_whose_data_was_looked_at_when_it_was_reserved_trains_on_that_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "line.csv"
+    path.write_text("x,y\n" + "".join(f"{x},{2 * x}\n" for x in range(30)))
+    source = Source("linear_regression")
+    (values,) = source.check([Point({"data": str(path), "epochs": "1"})])
+    first, second = (source.reserve(values, str(tmp_path / "runs"), name) for name in ("first", "second"))
+    assert first.resume().state == "completed"
+    path.write_text(path.read_text() + "31,62\n")
+    with pytest.raises(InputError, match=r"line\.csv has changed since second began"):
+        second.resume()
 
 
 def test_a_run_without_a_checkpoint_starts_over() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kerasllm.data.files import Table
+from kerasllm.data.memory import Table
 from kerasllm.data.table import labelled, read_regression, table_card
 from kerasllm.encoders import TableEncoder
 from kerasllm.errors import InputError
@@ -308,3 +308,33 @@ def test_real_houses_are_described_as_they_are(shared: Path) -> None:
     assert (by_name["Alley"]["kind"], by_name["Alley"]["missing"]) == ("category", 1094)
     assert by_name["Id"]["kind"] == "dropped"
     assert np.isfinite(data.examples(data.test).inputs["numbers"]).all() if data.test else False
+
+
+def test_what_is_odd_in_new_rows_is_noted(tmp_path: Path) -> None:
+    encoder = read_regression(table()).encoder
+    assert isinstance(encoder, TableEncoder)
+    columns = {"area": [*range(39), "unknown", 7], "town": ["Rome"] * 40 + ["mars"], "price": [1] * 40 + [None]}
+    found = labelled(saved(tmp_path, columns), encoder, "price")
+    assert found.notes
+    assert found.notes.lines() == [
+        "1 left out: no value in 'price'",
+        "houses.csv, line 41, column 'area': 'unknown' is not a number; 1 such cells count as missing",
+    ]
+    columns["price"][40] = 5
+    last = labelled(saved(tmp_path, columns), encoder, "price").notes
+    assert last
+    unseen = last.lines()[-1]
+    assert unseen == "column 'town' holds what no training row does, and the network takes for one: 'mars'"
+    assert last.zh[unseen] == "列 'town'中有训练行没有的取值，网络视为同一种：'mars'"
+
+
+def test_the_card_tells_what_a_test_file_holds_that_no_training_row_does(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"area": [500], "town": ["mars"], "price": [1]})
+    told = "column 'town', in the test file holds what no training row does, and the network takes for one: 'mars'"
+    assert told in read_regression(table(), test=path).card["warnings"]
+
+
+def test_a_number_beyond_32_bits_is_refused_in_new_rows(tmp_path: Path) -> None:
+    encoder = read_regression(table()).encoder
+    with pytest.raises(InputError, match=r"line 2, column 'area': '1e\+39' is too large for 32-bit arithmetic$"):
+        labelled(saved(tmp_path, {"area": ["1e+39"], "town": ["a"], "price": [1]}), encoder, "price")  # type: ignore[arg-type]

@@ -175,7 +175,9 @@ class Source:
         if self._notebook:
             return reserve(self.name, values, runs=runs, name=name)
         assert self._recipe
-        return create(self._recipe(**values), runs, name, "batch")
+        recipe = self._recipe(**values)
+        data = {name: self.data[file] for name, file in recipe.files().items()}
+        return create(recipe, runs, name, "batch", data=data)
 
 
 def _read_by(recipe: Recipe) -> str:

@@ -7,6 +7,7 @@ a machine that `doctor` finds unable to train, 130 stopped.
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import sys
@@ -63,6 +64,9 @@ app.command(
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run one command and exit with its code."""
     words = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a label that the terminal's encoding lacks
     try:
         add_recipes(words)
         code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
@@ -209,21 +213,19 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Score a run's model on new labelled rows."""
+    from kerasllm.data.card import told
     from kerasllm.data.notes import SHOWN
     from kerasllm.evaluate import flat
 
     found = open_run(run, runs).evaluate(data)
     scores, unreadable = flat(found), found.get("unreadable", [])
     print_scores(scores)
-    left_out: dict[str, Any] = {}
-    if unreadable:
-        left_out = {"unreadable": {"count": len(unreadable), "first": unreadable[:SHOWN]}}
-        count = len(unreadable)
-        print(
-            said(f"  not scored, for they cannot be read: {count}, such as", f"  无法读取、未计分的有 {count} 张，如")
-        )
-        print("\n".join(f"    {one}" for one in unreadable[:SHOWN]))
-    finish(json, {"scores": scores, **left_out})
+    for note in found.get("notes", []):
+        print(f"  {said('note', '提示')}: {told(found, note, language())}")
+    for one in unreadable[:SHOWN]:
+        print(f"    {told(found, one, language())}")
+    left_out = {"unreadable": {"count": len(unreadable), "first": unreadable[:SHOWN]}} if unreadable else {}
+    finish(json, {"scores": scores, **{name: found[name] for name in ("notes",) if name in found}, **left_out})
 
 
 @app.command(help=chinese("列出所有运行，最新的在前。"))
@@ -244,7 +246,9 @@ def runs(*, runs: Runs = "", json: Json = False) -> None:
 
 def _listed(run: Run) -> dict[str, Any]:
     try:
-        return summary(run)
+        status = run.status
+        message = said(status.get("message", ""), status.get("message_zh") or status.get("message", ""))
+        return {**summary(run), **({"message": message} if message else {})}
     except InputError as error:  # as the sidebar shows it
         return {"run": str(run.path), "state": "unreadable", "scores": {}, "message": said(str(error), error.zh)}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import Any
 
 from kerasllm.cli.progress import draw
 from kerasllm.cli.speech import said, word
-from kerasllm.run import Run
+from kerasllm.run import Run, files
 
 STOPPED = 130  # as a shell reports Ctrl-C
 
@@ -81,4 +82,5 @@ def number(value: Any) -> str:
 
 def finish(wanted: bool, content: dict[str, Any]) -> None:
     if wanted:
-        print(json.dumps(content, ensure_ascii=False))
+        is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        print(json.dumps(files.finite(content), ensure_ascii=not is_utf8))

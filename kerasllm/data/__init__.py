@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from kerasllm.data.notes import Notes
 
 Ragged = list[np.ndarray]  # a row's ids each, of any length
 
@@ -33,7 +36,7 @@ class Rows:
 
     features: Any  # texts, or columns
     truth: Sequence[Any]  # label names, or numbers
-    unreadable: Sequence[str] = ()  # what is left out, each as "place: reason"
+    notes: Notes | None = None  # of new rows to evaluate a model on: what was left out, or is odd
 
     def __len__(self) -> int:
         return len(self.truth)

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from kerasllm.data.files import Table
+from kerasllm.data.memory import Table
 from kerasllm.data.notes import Notes
 from kerasllm.encoders import Column
 from kerasllm.encoders.cells import DATES, category, day, is_missing, number, written_number
+from kerasllm.encoders.table import LARGEST
 from kerasllm.errors import InputError, did_you_mean
 
 # A name that says "I only tell rows apart": id, user_id, customerID, 编号 …
@@ -104,7 +105,7 @@ def check_32_bits(values: Sequence[float], place: str) -> None:
             f"{place}：各值在 {np.mean(values):.6g} 附近只相差 {np.std(values):.3g}，32 位运算无法分辨；"
             "请从中减去一个常数，或不用这一列（drop）",
         )
-    if np.abs(values).max() > 1e30:
+    if np.abs(values).max() > LARGEST:
         raise InputError(
             f"{place}: {np.abs(values).max():.3g} is too large for 32-bit arithmetic; use a larger unit",
             f"{place}：{np.abs(values).max():.3g} 超出 32 位运算的范围；请改用更大的单位",

@@ -16,6 +16,7 @@ Opener = Callable[[], AbstractContextManager[IO[bytes]]]
 SNIFFED = 1 << 16  # bytes looked at to tell UTF-16 without a mark, and what is no text
 BLOCK = 1 << 20  # bytes decoded at a time
 ENOUGH = 24  # bytes of good UTF-8 beyond ASCII; after them a bad byte is damage, not another encoding
+PRIVATE = 0.005  # share of private characters that a true file may hold
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 NO_TEXT = {
     b"PK\x03\x04": (
@@ -62,13 +63,20 @@ def encoding_of(open_bytes: Opener, name: str) -> str:
     latin = 2 * len(ALONE.findall(rest)) > _high(rest)
     if before < ENOUGH and not latin:
         other, _, _ = _first_fault(open_bytes, "gb18030")
-        if not other:
+        if not other and not _is_private(start):
             return "gb18030"
         line = max(line, other)
     raise InputError(
         f"{name}, line {line}: neither UTF-8, UTF-16 nor GB18030; save the file as UTF-8",
         f"{name} 第 {line} 行：不是 UTF-8、UTF-16 或 GB18030；请把文件另存为 UTF-8",
     )
+
+
+def _is_private(start: bytes) -> bool:
+    """Whether GB18030 finds many private characters: it decodes Big5, too, but to what nobody wrote."""
+    text = start.decode("gb18030", "ignore")
+    private = sum(unicodedata.category(one) == "Co" for one in text)
+    return private > PRIVATE * sum(not one.isascii() for one in text)
 
 
 def _reads_as(start: bytes, encoding: str) -> bool:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kerasllm.data import Data, Rows
-from kerasllm.data.files import is_blank, read, read_text
+from kerasllm.data.files import read, read_text
+from kerasllm.data.memory import is_blank
 from kerasllm.data.notes import Notes, describe_lengths, in_file
 from kerasllm.data.splits import divide, not_elsewhere, shares_and_files, sizes
 from kerasllm.encoders import LanguageEncoder, NextToken

@@ -46,6 +46,14 @@ class Notes:
         if line not in self.warnings:
             self.warnings.append(self.say(line, zh))
 
+    def lines(self) -> list[str]:
+        """What was left out and noted, a line each."""
+        left_out = [
+            self.say(f"{count} left out: {reason}", f"略去 {count}：{self.zh[reason]}")
+            for reason, count in self.dropped.items()
+        ]
+        return left_out + self.warnings
+
     def entries(self) -> dict[str, Any]:
         """What was noted, as entries of a card."""
         return {"dropped": self.dropped, "leaked": self.leaked, "warnings": self.warnings, "zh": self.zh}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasllm.data import files
+from kerasllm.data.memory import cells, is_blank
 from kerasllm.data.notes import Notes, some
 from kerasllm.errors import InputError, did_you_mean, may_read
 
@@ -137,6 +138,8 @@ def classes(folder: Path) -> list[str]:
     """The names of a folder's folders, each a class; splits (train, test) raise InputError."""
     with may_read():
         names = sorted(one.name for one in folder.iterdir() if one.is_dir() and not _is_hidden(one.name))
+    for name in names:
+        files.check_name(folder / name)
     if len(names) > 1 and {name.lower() for name in names} <= SPLITS:
         shown = ", ".join(names)
         raise InputError(
@@ -192,7 +195,7 @@ def _from_columns(columns: Any, source: str, notes: Notes) -> Pictures:
                 f"{source}: no column {name!r}{did_you_mean(name, map(str, columns))}",
                 f"{source}：没有 {name!r} 这一列{did_you_mean(name, map(str, columns), 'zh')}",
             )
-    pictures, labels = list(columns["picture"]), files.cells(columns["label"])
+    pictures, labels = list(columns["picture"]), cells(columns["label"])
     if len(pictures) != len(labels):
         raise InputError(
             f"{source}: {len(pictures)} pictures and {len(labels)} labels",
@@ -200,7 +203,7 @@ def _from_columns(columns: Any, source: str, notes: Notes) -> Pictures:
         )
     found = Pictures(source, [], [], [])
     for row, (picture, label) in enumerate(zip(pictures, labels, strict=True), 1):
-        if files.is_blank(label):
+        if is_blank(label):
             notes.drop("no label in 'label'", "'label' 列没有标签")
         else:
             found.add(picture, str(label).strip(), f"row {row}")

@@ -76,7 +76,7 @@ def labelled(source: Any, encoder: PictureEncoder, labels: Labels) -> Rows:
     """New pictures with their true labels, to evaluate a trained model on; what cannot be read is left out and told."""
     notes = Notes()
     found, _ = _readable(find(source, notes), encoder, notes)
-    return replace(_known(found, labels), unreadable=notes.unreadable)
+    return replace(_known(found, labels), notes=notes)
 
 
 def reasons(paths: Sequence[str], encoder: PictureEncoder) -> dict[str, UnreadableError]:
@@ -167,6 +167,7 @@ def _sorted_out(found: Pictures, answers: Sequence[Any], notes: Notes) -> tuple[
         for place, answer in zip(found.places, answers, strict=True)
         if isinstance(answer, UnreadableError)
     ]
+    notes.drop("unreadable", "无法读取", len(found) - len(good))
     return found.take(good), [answers[row] for row in good]
 
 
@@ -199,7 +200,6 @@ def _card(
     encoder: PictureEncoder,
     notes: Notes,
 ) -> dict[str, Any]:
-    notes.drop("unreadable", "无法读取", len(notes.unreadable))
     if rows := torn(keys, found.labels):
         notes.warn(
             f"{len(rows)} pictures equal one of another class, and train: such as {found.places[rows[0]]}",

@@ -18,8 +18,9 @@ from kerasllm.data.columns import (
     strays_noted,
     without_strays,
 )
-from kerasllm.data.files import Table, read
-from kerasllm.data.notes import Notes, describe_numbers, in_file
+from kerasllm.data.files import read
+from kerasllm.data.memory import Table
+from kerasllm.data.notes import Notes, describe_numbers, in_file, some
 from kerasllm.data.splits import divide, not_elsewhere, shares_and_files, sizes
 from kerasllm.encoders import TableEncoder, Target
 from kerasllm.encoders.cells import category, is_missing, number
@@ -73,6 +74,9 @@ def read_regression(
         raise _no_column(report, table.source, target, notes)
     _check_varied(train.truth, table.source, target, "training ", "训练的")
     check_32_bits(train.truth, f"{table.source}, column {target!r}")
+    encoder = TableEncoder(columns)
+    for name, held_out in others.items():
+        _note_unseen(encoder, held_out.features, notes, in_file(name))
     card = {
         **_card(table, report, keys),
         "target": {"name": target, **describe_numbers(truth)},
@@ -83,7 +87,7 @@ def read_regression(
         train=train,
         validation=parts["validation"] or None,
         test=parts["test"] or None,
-        encoder=TableEncoder(columns),
+        encoder=encoder,
         decoder=Target(target, float(np.mean(train.truth)), float(np.std(train.truth))),
         card=card,
     )
@@ -91,8 +95,22 @@ def read_regression(
 
 def labelled(source: Any, encoder: TableEncoder, target: str) -> Rows:
     """New rows with their true number, to evaluate a trained model on."""
-    table, truth = _with_target(read(source), target, Notes())
-    return Rows(checked(table, encoder.columns), truth)
+    notes = Notes()
+    table, truth = _with_target(read(source), target, notes)
+    columns = checked(strays_noted(table, encoder.columns, notes, ("", "")), encoder.columns)
+    _note_unseen(encoder, columns, notes)
+    return Rows(columns, truth, notes)
+
+
+def _note_unseen(
+    encoder: TableEncoder, columns: Mapping[str, Sequence[Any]], notes: Notes, where: tuple[str, str] = ("", "")
+) -> None:
+    for name, found in encoder.unseen(columns).items():
+        english, chinese = (some(list(map(repr, found)), 5, language) for language in ("en", "zh"))
+        notes.warn(
+            f"column {name!r}{where[0]} holds what no training row does, and the network takes for one: {english}",
+            f"列 {name!r}{where[1]}中有训练行没有的取值，网络视为同一种：{chinese}",
+        )
 
 
 def table_card(source: Any) -> dict[str, Any]:

@@ -6,11 +6,13 @@ import hashlib
 import unicodedata
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from kerasllm.data import Data, Encoder, Rows
 from kerasllm.data.classes import check_several, torn
-from kerasllm.data.files import Table, is_blank, read
+from kerasllm.data.files import read
+from kerasllm.data.memory import Table, is_blank
 from kerasllm.data.notes import Notes, describe_labels, describe_lengths, in_file
 from kerasllm.data.splits import divide, not_elsewhere, shares_and_files, sizes
 from kerasllm.encoders import Labels
@@ -64,7 +66,8 @@ def read_classification(
 
 def labelled(source: Any, text: str, label: str, classes: Labels) -> Rows:
     """New texts with their true labels, to evaluate a trained model on."""
-    return _known(_texts(read(source), text, label, Notes()), label, classes)
+    notes = Notes()
+    return replace(_known(_texts(read(source), text, label, notes), label, classes), notes=notes)
 
 
 def text_card(table: Table, text: str, label: str) -> dict[str, Any]:

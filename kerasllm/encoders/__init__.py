@@ -43,8 +43,7 @@ def _first(folder: Path, *kinds: Any) -> Any:
     for kind in kinds:
         if (folder / kind.FILE).exists():
             return kind.load(folder)
-    names = ", ".join(kind.FILE for kind in kinds)
     raise InputError(
-        f"{folder} holds none of {names}; is it a finished run?",
-        f"{folder} 中没有 {names} 中的任何一个；它是已结束的运行吗？",
+        f"{folder.name} cannot answer: it has read no data yet, or failed before it could (`kerasllm show` says why)",
+        f"{folder.name} 还不能回答：它尚未读取数据，或在此之前就失败了（`kerasllm show` 显示原因）",
     )

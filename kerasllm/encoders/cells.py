@@ -76,11 +76,16 @@ def day(cell: Any, layout: str) -> float | None:
     return (moment.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds() / 86400
 
 
+WHOLE = re.compile(r"([-+]?\d+)\.0+", re.ASCII)  # as pandas writes whole numbers with gaps between them
+
+
 def category(cell: Any) -> str:
-    """A cell as a category's name; 1 and 1.0 and "1" are one category."""
-    if isinstance(cell, float) and cell.is_integer():
-        cell = int(cell)
-    return unicodedata.normalize("NFKC", str(cell)).strip()
+    """A cell as a category's name; 1, 1.0, "1" and "1.0" are one category, and so are True, "true" and "TRUE"."""
+    name = unicodedata.normalize("NFKC", str(cell)).strip()
+    if name.lower() in ("true", "false"):
+        return name.lower()
+    whole = WHOLE.fullmatch(name)
+    return whole[1] if whole else name
 
 
 def is_row(given: Any) -> bool:

@@ -13,6 +13,8 @@ import numpy as np
 from kerasllm.encoders.cells import category, day, is_missing, is_row, number, pick
 from kerasllm.errors import InputError
 
+LARGEST = 1e30  # of a number: what is computed with it must still be one in 32 bits
+
 
 @dataclass(frozen=True)
 class Column:
@@ -27,6 +29,8 @@ class Column:
     def read(self, cell: Any) -> float | None:
         """A cell of a number or a date as a number, None where missing; else InputError says what is wanted."""
         value = day(cell, self.layout) if self.kind == "date" else number(cell)
+        if value is not None and abs(value) > LARGEST:
+            raise InputError(f"{cell!r} is too large for 32-bit arithmetic", f"{cell!r} 超出 32 位运算的范围")
         if value is None and not is_missing(cell):
             if self.layout:
                 raise InputError(
@@ -76,6 +80,16 @@ class TableEncoder:
             inputs["categories"] = np.stack(places, axis=1)
         return inputs
 
+    def unseen(self, columns: Mapping[str, Sequence[Any]]) -> dict[str, list[str]]:
+        """By column the categories in it that training never saw: to the network they are one."""
+        found = {}
+        for column in self.categories:
+            known = set(map(category, column.categories))
+            names = dict.fromkeys(category(cell) for cell in columns[column.name] if not is_missing(cell))
+            if new := [name for name in names if name not in known]:
+                found[column.name] = new
+        return found
+
     def _by_column(self, rows: Sequence[Any]) -> dict[str, list[Any]]:
         names = [column.name for column in self.columns]
         columns: dict[str, list[Any]] = {name: [] for name in names}
@@ -109,7 +123,7 @@ class TableEncoder:
 
     @staticmethod
     def _places(column: Column, cells: Sequence[Any]) -> np.ndarray:
-        place = {name: index for index, name in enumerate(column.categories, 1)}
+        place = {category(name): index for index, name in enumerate(column.categories, 1)}
         names = ("" if is_missing(cell) else category(cell) for cell in cells)
         return np.array([place.get(name, 0) for name in names], "int32")
 

@@ -197,7 +197,8 @@ class Run:
     def evaluate(self, data: Any) -> dict[str, Any]:
         """Score the model on new labelled rows: a file, DataFrame or rows.
 
-        Where pictures could not be read and are not scored, `unreadable` lists them with their reasons.
+        Where rows were left out, or hold what training never saw, `notes` says so, a line each, and `unreadable` lists
+        the pictures that cannot be read, with their reasons; `zh` has each line in Chinese.
         """
         from kerasllm import encoders
         from kerasllm.data import Examples
@@ -206,7 +207,9 @@ class Run:
         rows = self.recipe.labelled(data, encoder, decoder)
         examples = Examples(encoder.encode(rows.features), decoder.encode(rows.truth))
         scores = self.recipe.measure(self.model, examples, rows.truth, decoder)[0]
-        return {**scores, "unreadable": list(rows.unreadable)} if rows.unreadable else scores
+        if rows.notes and (lines := rows.notes.lines()):
+            scores |= {"notes": lines, "unreadable": rows.notes.unreadable, "zh": rows.notes.zh}
+        return scores
 
     def generate(self, prompt: str = "", **options: Any) -> Iterator[str]:
         """Write on after `prompt`, piece by piece as it is drawn: a language model's run.
@@ -257,7 +260,7 @@ def _tells_scores(report: Any) -> bool:
 
 def runs_folder(folder: str | Path | None = None) -> Path:
     """The folder of runs: as given, else KERASLLM_RUNS, else ./runs."""
-    return Path(folder or os.environ.get("KERASLLM_RUNS") or "runs").absolute()
+    return Path(folder or os.environ.get("KERASLLM_RUNS") or "runs").expanduser().absolute()
 
 
 def runs(folder: str | Path | None = None) -> list[Run]:
@@ -317,10 +320,12 @@ def create(
     replayable: bool = True,
     notebook: str = "",
     texts: Mapping[str, str] = MappingProxyType({}),
+    data: Mapping[str, str] = MappingProxyType({}),
 ) -> Run:
     """Reserve a run of a recipe: its folder with run.json, in state queued. It needs neither Keras nor the data.
 
-    `notebook` is the path of one's own that trains it; `texts` as of `reserve`.
+    `notebook` is the path of one's own that trains it; `texts` as of `reserve`; `data` the SHA-256 by parameter of
+    files that were looked at already: the run trains on them or not at all.
     """
     asked = {
         "recipe": recipe.name(),
@@ -329,6 +334,7 @@ def create(
         "surface": surface,
         "replayable": replayable,
         **({"notebook": notebook} if notebook else {}),
+        **({"data": dict(data)} if data else {}),
     }
     return reserve(asked, recipe.name(), folder, name, texts)
 
@@ -342,7 +348,7 @@ def reserve(
 ) -> Run:
     """Reserve a run called `name`, or else `stem` and the time; `texts` are files that lie in it from the start."""
     place = runs_folder(folder)
-    if Path(name).name != name or name.startswith("."):
+    if Path(name).name != name or name.startswith(".") or not name.isprintable():  # half a character, too
         raise InputError(
             f"a run's name is one folder's name, not {name!r}", f"运行的名称是单个文件夹的名称，不能是 {name!r}"
         )

@@ -11,6 +11,7 @@ from kerasllm import session
 from kerasllm.data import Examples
 from kerasllm.errors import InputError
 from kerasllm.run import Run
+from kerasllm.spoken import named
 from kerasllm.training import checkpoint, devices
 from kerasllm.training.batches import Batches
 
@@ -23,7 +24,9 @@ def load_model(run: Run) -> keras.Model:
     """The run's finished (or stopped) network."""
     path = run.path / "model.keras"
     if not path.exists():
-        raise InputError(f"{run.name} is {run.state} and has no model yet", f"{run.name} 还没有模型（{run.state}）")
+        raise InputError(
+            f"{run.name} is {run.state} and has no model yet", f"{run.name} 还没有模型（{named(run.state, 'zh')}）"
+        )
     return keras.saving.load_model(path, compile=False)
 
 

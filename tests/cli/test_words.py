@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -14,11 +15,12 @@ import pytest
 
 from kerasllm import cli, recipes
 from kerasllm.cli import main
+from kerasllm.cli.report import finish
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.recipes.text_classifier import TextClassifier
 from kerasllm.run import Run, create
 from tests.cli.commands import Answer, one_line
-from tests.cli.runs import a_run
+from tests.cli.runs import a_run, write_status
 from tests.conftest import last_json
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -88,6 +90,9 @@ def test_help_is_chinese_where_the_environment_is(kerasllm: Command, monkeypatch
         ("train linear_regression houses.csv", "'houses.csv' has no place here"),
         ("train linear_regression --data", "--data requires an argument"),
         ("train linear_regression --epochs 1 --epochs 2", "--epochs"),
+        ("train text_classifier --test 20%", "test: '20%' is no share such as 0.2"),
+        ("train text_classifier --validation 0,2", "validation: '0,2' is no share such as 0.2"),
+        ("train linear_regression --name n\udcbb", r"a run's name is one folder's name, not 'n\udcbb'"),
         ("show nothing", "no run 'nothing'"),
         ("predict", "RUN requires an argument"),
         ("notebook linear_regression -p epochs 3 -p epochs 4", "epochs is given twice"),
@@ -180,3 +185,24 @@ def test_a_reserved_run_is_the_one_that_is_trained(
     assert asked[0].path == reserved.path
     call("train", "linear_regression", "--data", "sample:line", "--epochs", "5")
     assert asked[1].path != reserved.path
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("utf-8", "物流"), ("ascii", "\\u7269\\u6d41"), ("cp1252", "\\u7269\\u6d41")]
+)
+def test_what_the_terminals_encoding_lacks_is_shown_escaped(
+    encoding: str, shown: str, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_status(a_run("mine"), state="failed", message="物流")
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    command = [sys.executable, "-m", "kerasllm", "runs", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, encoding=encoding)
+    assert (done.returncode, done.stderr) == (0, "")
+    listed, last = done.stdout.splitlines()
+    assert listed == f"mine  failed     {shown}"
+    assert json.loads(last)["runs"][0]["message"] == "物流"
+
+
+def test_numbers_that_json_lacks_are_null(capsys: pytest.CaptureFixture[str]) -> None:
+    finish(True, {"rows": [{"y": float("nan")}]})
+    assert json.loads(capsys.readouterr().out) == {"rows": [{"y": None}]}

@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from kerasllm.data import files, picture_folder
 from kerasllm.data.card import render
 from kerasllm.data.look import kind
+from kerasllm.data.memory import Table
 from kerasllm.data.notes import Notes
 from kerasllm.data.samples import SAMPLES
 from kerasllm.data.splits import share, shares_and_files
@@ -198,7 +199,7 @@ def card(recipe: Recipe) -> Said:
     return {language: render(found, language) for language in ("en", "zh")}
 
 
-def _head(table: files.Table) -> list[list[str]]:
+def _head(table: Table) -> list[list[str]]:
     rows = islice(zip(*islice(table.columns.values(), COLUMNS), strict=True), ROWS)
     return [["" if cell is None else str(cell)[:LONGEST] for cell in row] for row in rows]
 
