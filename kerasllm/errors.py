@@ -23,13 +23,20 @@ class InputError(ValueError):
         return str(self.args[0])
 
 
+def nearest(word: str, known: Iterable[str], language: str = "en") -> str:
+    """Return `"; did you mean 'x'?"` for the nearest known word, or "" when none is near."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
+    if not near:
+        return ""
+    return f"；是否指 {near[0]!r}？" if language == "zh" else f"; did you mean {near[0]!r}?"
+
+
 def did_you_mean(word: str, known: Iterable[str], language: str = "en") -> str:
     """Return `"; did you mean 'x'?"` for the nearest known word, or all of them when none is near."""
     chinese = language == "zh"
     names = list(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.7)
-    if near:
-        return f"；是否指 {near[0]!r}？" if chinese else f"; did you mean {near[0]!r}?"
+    if hint := nearest(word, names, language):
+        return hint
     if not names:
         return ""
     shown, rest = names[:MOST_SHOWN], len(names) - MOST_SHOWN

@@ -219,7 +219,7 @@ class Recipe(BaseModel, ABC):
         """Read, check, split and encode the data; `source` (a DataFrame, arrays) stands in for the `data` file."""
 
     def check(self, data: Data) -> None:
-        """Raise InputError for parameters that this data, or a preset, has no room for: quickly, and without Keras."""
+        """Raise InputError for parameters that this data, or a preset, has no room for, before a network is built."""
         if self.early_stopping and not data.validation:
             raise InputError(
                 "early_stopping needs validation rows to look at, and none were held out (see the data card)",

@@ -162,3 +162,10 @@ def test_files_stay_on_a_screen_or_three() -> None:
     files = [*PACKAGE.rglob("*.py"), *(ROOT / "widgets" / "kerasllm_widgets").rglob("*.py")]
     lines = {path: len(path.read_text("utf-8").splitlines()) for path in files}
     assert not [path for path, count in lines.items() if count > 400]
+
+
+def test_contributing_tells_what_is_in_each_room_in_their_order() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    table = page.split("| room | what is in it |")[1].split("\n\n")[0]
+    told = [room for row in table.splitlines()[2:] for room in row.split("|")[1].replace("`", "").split(",")]
+    assert [room.strip() for room in told] == [room for rooms in ORDER for room in rooms]

@@ -20,14 +20,10 @@ def draw(run: Run, until: threading.Event | None = None) -> None:
     if sys.stdout.isatty():
         _draw_live(run, until)
         return
-    phase, old, told = "", bool(run.epochs), set[str]()
-    for look in watch(run, until=until):
-        for line in _notes(run, look["status"], told):
+    phase = ""
+    for lines, look in _news(run, until):
+        for line in lines:
             print(line, flush=True)
-        for epoch in () if old else look["epochs"]:
-            if _is_shown(epoch["epoch"], look["status"].get("epochs", 1)):
-                print(_epoch(epoch), flush=True)
-        old = False  # the epochs before we came are not told again
         if look["status"].get("phase", "") not in ("", phase):
             phase = look["status"]["phase"]
             print(word(phase), flush=True)
@@ -39,15 +35,10 @@ def _draw_live(run: Run, until: threading.Event | None) -> None:
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}")
     with Progress(*columns) as progress:
         task = progress.add_task(word("queued"), total=None, left="")
-        old, told = bool(run.epochs), set[str]()
-        for look in watch(run, until=until):
-            status = look["status"]
-            for line in _notes(run, status, told):
+        for lines, look in _news(run, until):
+            for line in lines:
                 progress.console.print(line, markup=False, highlight=False)
-            for epoch in () if old else look["epochs"]:
-                if _is_shown(epoch["epoch"], status.get("epochs", 1)):
-                    progress.console.print(_epoch(epoch))
-            old = False
+            status = look["status"]
             name = look["state"] if look["state"] == "stopping" else status.get("phase") or look["state"]
             words = word(name)
             if name == "training":
@@ -59,6 +50,16 @@ def _draw_live(run: Run, until: threading.Event | None) -> None:
             )
             done, total = status.get("step"), status.get("steps")
             progress.update(task, description=words, completed=done, total=total, left=left)
+
+
+def _news(run: Run, until: threading.Event | None) -> Iterator[tuple[list[str], dict[str, Any]]]:
+    """What is new at each look, as lines, and the look itself."""
+    old, told = bool(run.epochs), set[str]()
+    for look in watch(run, until=until):
+        epochs = () if old else look["epochs"]  # those before we came are not told again
+        old = False
+        shown = [epoch for epoch in epochs if _is_shown(epoch["epoch"], look["status"].get("epochs", 1))]
+        yield [*_notes(run, look["status"], told), *map(_epoch, shown)], look
 
 
 def _notes(run: Run, status: dict[str, Any], told: set[str]) -> Iterator[str]:

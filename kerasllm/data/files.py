@@ -14,7 +14,7 @@ import json
 import re
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import IO, Any, cast
 from kerasllm.data.encoding import encoding_of
 from kerasllm.data.memory import Table, check_names, from_frame, from_memory, of_columns
 from kerasllm.data.samples import sample
-from kerasllm.errors import InputError, did_you_mean, may_read, needs
+from kerasllm.errors import InputError, may_read, nearest, needs
 
 DELIMITERS = ",\t;|"
 PARQUET = (".parquet", ".pq")
@@ -89,18 +89,17 @@ def folder_fingerprint(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def nearest_file(path: Path, language: str = "en") -> str:
-    """`"; did you mean 'x'?"` for a file beside a missing one, or "" where none is near."""
+def nearest_beside(path: Path, language: str = "en", is_wanted: Callable[[Path], bool] = Path.is_file) -> str:
+    """`"; did you mean 'x'?"` for what lies beside a missing path, or "" where nothing is near."""
     names: list[str] = []
     with suppress(PermissionError):  # hints are no must
-        names = [file.name for file in path.parent.iterdir() if file.is_file()] if path.parent.is_dir() else []
-    hint = did_you_mean(path.name, names, language) if len(names) < 1000 else ""
-    return hint if hint.startswith(("; did you mean", "；是否指")) else ""
+        names = [one.name for one in path.parent.iterdir() if is_wanted(one)] if path.parent.is_dir() else []
+    return nearest(path.name, names, language) if len(names) < 1000 else ""
 
 
 def no_file(path: Path) -> InputError:
     """The error that names a missing file and the nearest."""
-    return InputError(f"no file {path}{nearest_file(path)}", f"没有文件 {path}{nearest_file(path, 'zh')}")
+    return InputError(f"no file {path}{nearest_beside(path)}", f"没有文件 {path}{nearest_beside(path, 'zh')}")
 
 
 def existing(path: Path) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,13 +124,8 @@ def existing_folder(path: Path) -> Path:
             f"{path} is a file; pictures are given as a folder that holds a folder per class",
             f"{path} 是文件；图片要以文件夹给出，其中每个类别一个文件夹",
         )
-    folders: list[str] = []
-    with suppress(PermissionError):  # hints are no must
-        folders = [one.name for one in path.parent.iterdir() if one.is_dir()] if path.parent.is_dir() else []
-    hint = did_you_mean(path.name, folders)
-    if not hint.startswith("; did you mean"):
-        raise InputError(f"no folder {path}", f"没有文件夹 {path}")
-    raise InputError(f"no folder {path}{hint}", f"没有文件夹 {path}{did_you_mean(path.name, folders, 'zh')}")
+    hints = [files.nearest_beside(path, language, Path.is_dir) for language in ("en", "zh")]
+    raise InputError(f"no folder {path}{hints[0]}", f"没有文件夹 {path}{hints[1]}")
 
 
 def classes(folder: Path) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kerasllm.data.files import nearest_file
+from kerasllm.data.files import nearest_beside
 from kerasllm.data.notes import THINGS, Notes
 from kerasllm.errors import InputError, may_read
 
@@ -32,8 +32,8 @@ def share(value: str, name: str) -> float | None:
             is_file = Path(value).exists()
         if not is_file and not value.startswith("sample:"):
             raise InputError(
-                f"{name}: {value!r} is neither a share such as 0.2 nor a file{nearest_file(Path(value))}",
-                f"{name}：{value!r} 既不是 0.2 这样的比例，也不是文件{nearest_file(Path(value), 'zh')}",
+                f"{name}: {value!r} is neither a share such as 0.2 nor a file{nearest_beside(Path(value))}",
+                f"{name}：{value!r} 既不是 0.2 这样的比例，也不是文件{nearest_beside(Path(value), 'zh')}",
             ) from None
         return None
     if not 0 <= number < 1:

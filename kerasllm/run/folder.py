@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from kerasllm.errors import InputError, did_you_mean, may_read
+from kerasllm.errors import InputError, may_read, nearest
 from kerasllm.run import files
 from kerasllm.run.process import is_alive, myself
 from kerasllm.spoken import named
@@ -296,9 +296,7 @@ def open_run(run: str | Path, folder: str | Path | None = None) -> Run:
             f"{len(near)} runs begin with {str(run)!r}: {', '.join(one.name for one in near[:8])}",
             f"有 {len(near)} 次运行以 {str(run)!r} 开头：{'、'.join(one.name for one in near[:8])}",
         )
-    hint, zh = (did_you_mean(str(run), [one.name for one in known], language) for language in ("en", "zh"))
-    if "did you mean" not in hint:
-        hint = zh = ""
+    hint, zh = (nearest(str(run), [one.name for one in known], language) for language in ("en", "zh"))
     raise InputError(
         f"no run {str(run)!r} in {runs_folder(folder)}{hint}", f"{runs_folder(folder)} 中没有运行 {str(run)!r}{zh}"
     )
