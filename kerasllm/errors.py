@@ -22,6 +22,10 @@ class InputError(ValueError):
     def __str__(self) -> str:
         return str(self.args[0])
 
+    def said(self, language: str) -> str:
+        """The line in `language`, "en" or "zh"."""
+        return self.zh if language == "zh" else str(self)
+
 
 def nearest(word: str, known: Iterable[str], language: str = "en") -> str:
     """Return `"; did you mean 'x'?"` for the nearest known word, or "" when none is near."""

@@ -85,7 +85,7 @@ def _work(run: Run, kernels: Kernels) -> dict[str, Any]:
         else:
             run.resume()
     except InputError as fault:
-        error = fault.zh if language() == "zh" else str(fault)
+        error = fault.said(language())
     except KeyboardInterrupt:
         error = "interrupted"
     except Exception as fault:  # the outermost edge of this process

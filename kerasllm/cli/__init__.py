@@ -250,7 +250,7 @@ def _listed(run: Run) -> dict[str, Any]:
         message = said(status.get("message", ""), status.get("message_zh") or status.get("message", ""))
         return {**summary(run), **({"message": message} if message else {})}
     except InputError as error:  # as the sidebar shows it
-        return {"run": str(run.path), "state": "unreadable", "scores": {}, "message": said(str(error), error.zh)}
+        return {"run": str(run.path), "state": "unreadable", "scores": {}, "message": error.said(language())}
 
 
 @app.command(help=chinese("显示一次运行：参数、状态、得分、数据，以及权重的 SHA-256。"))

@@ -105,10 +105,10 @@ def is_plain(source: Any) -> bool:
     return not str(source).lower().removesuffix(".gz").endswith(TABLES)
 
 
-def language_card(source: Any, text: str = "text") -> dict[str, Any]:
+def language_card(source: Any) -> dict[str, Any]:
     """The card of a file of text."""
     notes = Notes()
-    found = _texts(source, text, notes)
+    found = _texts(source, "text", notes)
     return _card(found, [" ".join(one.split()) for one in found.texts]) | notes.entries()
 
 

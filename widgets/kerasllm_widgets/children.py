@@ -18,10 +18,12 @@ from typing import IO, Any
 
 from kerasllm.forks import Fork, Origin
 from kerasllm.run import Run
+from kerasllm.run.folder import LIVE
 from kerasllm.run.writer import fail
 from kerasllm_widgets.log import LOG, last_words
 from kerasllm_widgets.worker import IDLE
 
+LIVING = (*LIVE, "starting")  # states of a run that goes on, or whose trainer was started here
 Hear = Callable[[dict[str, Any]], None]
 Process = subprocess.Popen[str] | Fork
 

@@ -16,7 +16,6 @@ from kerasllm import recipes
 from kerasllm.errors import InputError
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create
-from kerasllm.run.folder import LIVE
 from kerasllm_widgets import cells, children, form, mark, notebooks
 from kerasllm_widgets.bundle import module, styles
 from kerasllm_widgets.estimate import estimate
@@ -152,7 +151,7 @@ class Panel(ipywidgets.VBox):
         except InputError as error:
             self.form.notice = {"kind": "problem", "words": form.told(error)}
         finally:
-            self.form.busy = self.view.look.get("state") in (*LIVE, "starting")
+            self.form.busy = self.view.look.get("state") in children.LIVING
 
     def _estimate(self, click: object) -> None:
         def is_wanted() -> bool:
@@ -266,7 +265,7 @@ class Panel(ipywidgets.VBox):
 
     def _looked(self, change: dict[str, Any]) -> None:
         """No second Train while one goes on; when it has ended, get ready for the next."""
-        live = change["new"].get("state") in (*LIVE, "starting")
+        live = change["new"].get("state") in children.LIVING
         if self.form.busy and not live:
             self._park()
         self.form.busy = live

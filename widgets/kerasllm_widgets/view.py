@@ -17,7 +17,7 @@ from kerasllm.data.card import told
 from kerasllm.errors import InputError, in_one_line
 from kerasllm.evaluate import flat
 from kerasllm.run import Run, open_run
-from kerasllm.run.folder import ENDED, LIVE
+from kerasllm.run.folder import ENDED
 from kerasllm.run.watch import Tail
 from kerasllm.session import check_replayable
 from kerasllm_widgets import cells, children, log
@@ -93,7 +93,7 @@ class RunView(anywidget.AnyWidget):
         told, kept = "", 0.0  # the state that the still tells, and since when
         while not until.is_set():
             look = _look(run)
-            ended = look["state"] not in (*LIVE, "starting")
+            ended = look["state"] not in children.LIVING
             if look["state"] == "deleted":
                 self.look = look  # what was shown of it stays, here and in the still
                 until.wait(REST)  # it may come back from the trash
@@ -135,7 +135,7 @@ class RunView(anywidget.AnyWidget):
                 raise InputError(f"{self.run.name} was deleted", f"{self.run.name} 已被删除")
             work[content["do"]]()
         except InputError as error:
-            self.problem = error.zh if self.language == "zh" else str(error)
+            self.problem = error.said(self.language)
         except OSError as error:  # a folder that may only be read, a full disk, a figure that is gone
             self.problem = in_one_line(error)
 

@@ -122,7 +122,7 @@ class Queue:
         return None
 
     def _start(self, run: Run) -> dict[str, Any]:
-        before = _written(run)
+        before = files.changed(run.path / "status.json")
         # A stranger's run called `numpy` is no module: neither of the child nor of a recipe's kernel, which begins here
         # too. The kernel of a notebook of one's own begins beside the notebook, and finds the modules there.
         safe = {"PYTHONSAFEPATH": "1"} if run.asked["recipe"] else {}
@@ -154,7 +154,7 @@ class Queue:
         return False
 
     def _starts(self, one: dict[str, Any]) -> bool:
-        return bool(_written(Run(self.runs / one["run"])) == one["before"])
+        return bool(files.changed(self.runs / one["run"] / "status.json") == one["before"])
 
     def _settle(self, one: dict[str, Any]) -> None:
         """Tell of a child that ended before it could: it was stopped, or its last words are in the log."""
@@ -186,14 +186,6 @@ def _rests(run: Run) -> bool:
     """Whether the run is there and nobody works on it: no other process trains it, or has, while it waited."""
     is_there = (run.path / "run.json").exists()
     return is_there and (run.state in RESTING or run.status["state"] == "queued")  # the latter asked to stop, perhaps
-
-
-def _written(run: Run) -> int:
-    """When the run's status was last written, in nanoseconds."""
-    try:
-        return (run.path / "status.json").stat().st_mtime_ns
-    except OSError:
-        return 0
 
 
 def _end(child: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasllm.errors import InputError, in_one_line
-from kerasllm.run import Run
+from kerasllm.run import Run, files
 from kerasllm.run.folder import LIVE
 from kerasllm.run.watch import Tail
 from kerasllm_widgets.curve import Line, is_number
@@ -45,7 +45,7 @@ def seen(run: Run) -> dict[str, Any]:
 
     `written` is when its status was last written, where nobody works on it.
     """
-    written = _changed(run.path / "status.json")
+    written = files.changed(run.path / "status.json")
     status, state = run.status, run.state
     has_process = state in ("running", "stopping")
     silent = time.time() - status.get("heartbeat", 0) > STALLED
@@ -78,7 +78,7 @@ class Rows:
             except FileNotFoundError:
                 folders = []
             # A run that was deleted and made anew under its name is another one.
-            keys = [(entry.name, _changed(Path(entry.path, "run.json"))) for entry in folders]
+            keys = [(entry.name, files.changed(Path(entry.path, "run.json"))) for entry in folders]
             self._known = {
                 (name, made): self._known.get((name, made)) or _Row(self._root, self._runs / name)
                 for name, made in keys
@@ -97,7 +97,7 @@ class _Row:
 
     def read(self) -> dict[str, Any] | None:
         """None for a folder that holds no run; one that cannot be read is shown with the reason."""
-        mark = tuple(_changed(self._run.path / name) for name in FILES)
+        mark = tuple(files.changed(self._run.path / name) for name in FILES)
         if mark == self._mark and not (self._shown and self._shown["state"] in LIVING):
             return self._shown
         self._mark = mark
@@ -156,13 +156,6 @@ class _Row:
 def _number(value: Any) -> float | None:
     """A page draws numbers and nothing else."""
     return value if is_number(value) else None
-
-
-def _changed(path: Path) -> int:
-    try:
-        return os.stat(path).st_mtime_ns
-    except OSError:
-        return 0
 
 
 def _thinned(values: list[float]) -> list[float]:
