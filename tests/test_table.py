@@ -324,13 +324,13 @@ def test_what_is_odd_in_new_rows_is_noted(tmp_path: Path) -> None:
     last = labelled(saved(tmp_path, columns), encoder, "price").notes
     assert last
     unseen = last.lines()[-1]
-    assert unseen == "column 'town' holds what no training row does, and the network takes for one: 'mars'"
-    assert last.zh[unseen] == "列 'town'中有训练行没有的取值，网络视为同一种：'mars'"
+    assert unseen == "column 'town': categories that the network does not know, and takes for one: 'mars'"
+    assert last.zh[unseen] == "列 'town'：网络不认识的取值，视为同一种：'mars'"
 
 
 def test_the_card_tells_what_a_test_file_holds_that_no_training_row_does(tmp_path: Path) -> None:
     path = saved(tmp_path, {"area": [500], "town": ["mars"], "price": [1]})
-    told = "column 'town', in the test file holds what no training row does, and the network takes for one: 'mars'"
+    told = "column 'town', in the test file: categories that the network does not know, and takes for one: 'mars'"
     assert told in read_regression(table(), test=path).card["warnings"]
 
 

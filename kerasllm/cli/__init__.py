@@ -218,14 +218,16 @@ def evaluate(
     from kerasllm.evaluate import flat
 
     found = open_run(run, runs).evaluate(data)
-    scores, unreadable = flat(found), found.get("unreadable", [])
+    scores, notes, unreadable = flat(found), found.get("notes", []), found.get("unreadable", [])
     print_scores(scores)
-    for note in found.get("notes", []):
+    for note in notes:
         print(f"  {said('note', '提示')}: {told(found, note, language())}")
     for one in unreadable[:SHOWN]:
         print(f"    {told(found, one, language())}")
-    left_out = {"unreadable": {"count": len(unreadable), "first": unreadable[:SHOWN]}} if unreadable else {}
-    finish(json, {"scores": scores, **{name: found[name] for name in ("notes",) if name in found}, **left_out})
+    odd: dict[str, Any] = {"notes": notes} if notes else {}
+    if unreadable:
+        odd["unreadable"] = {"count": len(unreadable), "first": unreadable[:SHOWN]}
+    finish(json, {"scores": scores, **odd})
 
 
 @app.command(help=chinese("列出所有运行，最新的在前。"))

@@ -43,11 +43,7 @@ def _draw_live(run: Run, until: threading.Event | None) -> None:
             words = word(name)
             if name == "training":
                 words = f"{said('epoch', '轮')} {min(status['epoch'] + 1, status['epochs'])}/{status['epochs']}"
-            left = (
-                f"{said('', '剩余 ')}{_duration(status['eta'])}{said(' left', '')}"
-                if status.get("eta") is not None
-                else ""
-            )
+            left = _left(status["eta"]) if status.get("eta") is not None else ""
             done, total = status.get("step"), status.get("steps")
             progress.update(task, description=words, completed=done, total=total, left=left)
 
@@ -90,6 +86,11 @@ def _epoch(line: dict[str, Any]) -> str:
     shown = {name: value for name, value in line.items() if name not in ("kind", "epoch", "step", "time")}
     texts = (f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}" for name, value in shown.items())
     return f"{said('epoch', '轮')} {line['epoch']}: " + "  ".join(texts)
+
+
+def _left(seconds: float) -> str:
+    duration = _duration(seconds)
+    return said(f"{duration} left", f"剩余 {duration}")
 
 
 def _duration(seconds: float) -> str:

@@ -108,8 +108,8 @@ def _note_unseen(
     for name, found in encoder.unseen(columns).items():
         english, chinese = (some(list(map(repr, found)), 5, language) for language in ("en", "zh"))
         notes.warn(
-            f"column {name!r}{where[0]} holds what no training row does, and the network takes for one: {english}",
-            f"列 {name!r}{where[1]}中有训练行没有的取值，网络视为同一种：{chinese}",
+            f"column {name!r}{where[0]}: categories that the network does not know, and takes for one: {english}",
+            f"列 {name!r}{where[1]}：网络不认识的取值，视为同一种：{chinese}",
         )
 
 
