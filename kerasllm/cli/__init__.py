@@ -22,6 +22,7 @@ from kerasllm.cli.progress import device_notes, draw
 from kerasllm.cli.report import STOPPED, cell, finish, follow, line, number, print_scores, report, state, summary
 from kerasllm.cli.speech import Json, Name, Pairs, Runs, chinese, language, option, padded, pairs, said, width, word
 from kerasllm.cli.training import add_recipes, train
+from kerasllm.cli.usage import in_chinese
 from kerasllm.errors import InputError, may_read
 from kerasllm.run import Run, differing, open_run, runs_folder
 from kerasllm.run import runs as list_runs
@@ -79,7 +80,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except InputError as error:
         _complain(str(error), error.zh)
     except CycloptsError as error:  # a library's words
-        _complain(str(error), str(error))
+        _complain(str(error), in_chinese(str(error)))
     except KeyboardInterrupt:
         sys.exit(STOPPED)
     except BrokenPipeError:  # `kerasllm runs | head`
