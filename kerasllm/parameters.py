@@ -35,10 +35,10 @@ Kind = Literal["", "file", "preset", "column", "columns"]
 
 # pydantic's kinds of mistakes -> the user's words.
 REASONS = {
-    "greater_than": ("must be greater than {gt:g}", "必须大于 {gt:g}"),
-    "greater_than_equal": ("must be {ge:g} or more", "必须大于或等于 {ge:g}"),
-    "less_than": ("must be less than {lt:g}", "必须小于 {lt:g}"),
-    "less_than_equal": ("must be {le:g} or less", "必须小于或等于 {le:g}"),
+    "greater_than": ("must be greater than {gt}", "必须大于 {gt}"),
+    "greater_than_equal": ("must be {ge} or more", "必须大于或等于 {ge}"),
+    "less_than": ("must be less than {lt}", "必须小于 {lt}"),
+    "less_than_equal": ("must be {le} or less", "必须小于或等于 {le}"),
     "int_type": ("must be a whole number", "必须是整数"),
     "int_parsing": ("must be a whole number", "必须是整数"),
     "int_from_float": ("must be a whole number", "必须是整数"),
@@ -173,7 +173,7 @@ def one_line(error: ValidationError, known: Iterable[str], language: str = "en")
         if part["type"] == "extra_forbidden":
             lines.append(f"{'没有参数' if chinese else 'no parameter'} {name!r}{did_you_mean(name, known, language)}")
             continue
-        words = reason(part)[1] if chinese else part["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        words = reason(part)[chinese]
         lines.append(f"{name}{'：' if chinese else ': '}{_short(part['input'])} {words}" if name else words)
     return ("；" if chinese else "; ").join(lines)
 
@@ -193,7 +193,8 @@ def reason(part: Any) -> tuple[str, str]:
         return "is needed", "不能为空"
     if part["type"] in REASONS:
         english, chinese = REASONS[part["type"]]
-        return english.format(**context), chinese.format(**context).replace(" or ", " 或 ")
+        numbers = {name: f"{one:.12g}" if isinstance(one, (int, float)) else one for name, one in context.items()}
+        return english.format(**numbers), chinese.format(**numbers).replace(" or ", " 或 ")
     if isinstance(error := context.get("error"), InputError):
         return str(error), error.zh
     words = part["msg"].removeprefix("Value error, ")  # a stranger's recipe may raise a plain ValueError

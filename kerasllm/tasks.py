@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from kerasllm.parameters import parameter
+from kerasllm.parameters import parameter, with_default
 from kerasllm.recipe import Recipe
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
     from matplotlib.figure import Figure
+
+    from kerasllm.data import Data, Encoder, Rows
 
 
 class Classifier(Recipe):
@@ -57,6 +60,38 @@ class Classifier(Recipe):
 
         matrix = self.score(truth, outputs, decoder)["confusion_matrix"]
         return {"confusion_matrix": figures.confusion_matrix(matrix, decoder.names)}
+
+
+class TextClassification(Classifier):
+    """A classifier of texts: of a table's column, each with its label in another."""
+
+    data: str = with_default(Classifier, "data", "sample:messages")
+    text: str = parameter("text", "column of the texts", "文本所在的列", group="data", kind="column")
+    label: str = parameter("label", "column of the labels", "标签所在的列", group="data", kind="column")
+
+    @abstractmethod
+    def fit_encoder(self, texts: Sequence[str]) -> Encoder:
+        """Learn from the training texts, or take, what turns texts into a network's inputs."""
+
+    def read(self, source: Any = None) -> Data:
+        """Clean, split, learn the classes, fit the encoder."""
+        from kerasllm.data.text import read_classification
+
+        return read_classification(
+            self.data if source is None else source,
+            text=self.text,
+            label=self.label,
+            validation=self.validation,
+            test=self.test,
+            seed=self.seed,
+            fit=self.fit_encoder,
+        )
+
+    def labelled(self, source: Any, encoder: Any, decoder: Any) -> Rows:
+        """Texts with a label that training knew."""
+        from kerasllm.data.text import labelled
+
+        return labelled(source, self.text, self.label, decoder)
 
 
 class Regressor(Recipe):

@@ -99,7 +99,7 @@ def test_a_file_that_cannot_be_used(
         ("--data houses.csv --test 1.5", "test: 1.5 is not a share of the rows: 0 or more and below 1"),
         ("--data houses.csv --test 0.6 --validation 0.5", "leave nothing to train on"),
         ("--data houses.csv --early-stopping 3", "early_stopping needs validation rows to look at"),
-        ("--data houses.csv --batch-size 0", "batch_size: '0' should be greater than or equal to 1"),
+        ("--data houses.csv --batch-size 0", "batch_size: '0' must be 1 or more"),
         ("--data houses.csv --momentum 0.5 --optimizer adam", "momentum is for sgd and rmsprop, not adam"),
         ("--data houses.csv --runs houses.csv", "houses.csv"),
         ("--data houses.csv --runs /proc/nowhere", "cannot write runs to /proc/nowhere"),

@@ -231,8 +231,8 @@ def test_the_next_token_never_is_one_that_training_never_saw() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"temperature": -1}, "temperature: -1 should be greater than or equal to 0"),
-        ({"top_p": 0}, "top_p: 0 should be greater than 0"),
+        ({"temperature": -1}, "temperature: -1 must be 0 or more"),
+        ({"top_p": 0}, "top_p: 0 must be greater than 0"),
         ({"length": "many"}, "length: 'many'"),
         ({"topk": 3}, "no parameter 'topk'; did you mean 'top_k'?"),
     ],

@@ -58,7 +58,7 @@ def test_an_injected_name_that_the_recipe_lacks_is_one_line() -> None:
 
 
 def test_a_type_that_papermill_lets_through_is_refused() -> None:
-    with pytest.raises(InputError, match="epochs: 'many' should be a valid integer"):
+    with pytest.raises(InputError, match="epochs: 'many' must be a whole number"):
         parameters(LinearRegression, {"epochs": "many"})
 
 

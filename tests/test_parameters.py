@@ -40,24 +40,24 @@ def test_the_defaults_are_valid(name: str) -> None:
     [
         (
             {"epoch": 3, "l2": 0.1, "l1": -1},
-            "l1: -1 should be greater than or equal to 0; no parameter 'epoch'; did you mean 'epochs'?",
+            "l1: -1 must be 0 or more; no parameter 'epoch'; did you mean 'epochs'?",
             "l1：-1 必须大于或等于 0；没有参数 'epoch'；是否指 'epochs'？",
         ),
-        ({"epochs": 0}, "epochs: 0 should be greater than or equal to 1", "epochs：0 必须大于或等于 1"),
-        ({"epochs": None}, "epochs: None should be a valid integer", "epochs：None 必须是整数"),
+        ({"epochs": 0}, "epochs: 0 must be 1 or more", "epochs：0 必须大于或等于 1"),
+        ({"epochs": None}, "epochs: None must be a whole number", "epochs：None 必须是整数"),
         (
             {"epochs": "many"},
-            "epochs: 'many' should be a valid integer, unable to parse string as an integer",
+            "epochs: 'many' must be a whole number",
             "epochs：'many' 必须是整数",
         ),
         (
             {"learning_rate": float("nan")},
-            "learning_rate: nan should be a finite number",
+            "learning_rate: nan must be a finite number",
             "learning_rate：nan 必须是有限的数",
         ),
         (
             {"optimizer": "adm"},
-            "optimizer: 'adm' should be 'adam', 'adamw', 'sgd', 'rmsprop' or 'adagrad'",
+            "optimizer: 'adm' must be one of 'adam', 'adamw', 'sgd', 'rmsprop' or 'adagrad'",
             "optimizer：'adm' 必须是其中之一：'adam', 'adamw', 'sgd', 'rmsprop' 或 'adagrad'",
         ),
     ],

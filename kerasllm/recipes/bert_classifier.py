@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -10,12 +11,12 @@ from pydantic import model_validator
 
 from kerasllm.errors import InputError
 from kerasllm.parameters import only_from_scratch, parameter, with_default
-from kerasllm.tasks import Classifier
+from kerasllm.tasks import TextClassification
 
 if TYPE_CHECKING:
     import keras
 
-    from kerasllm.data import Data, Examples, Rows
+    from kerasllm.data import Data, Encoder, Examples
     from kerasllm.presets import Preset
     from kerasllm.training.batches import Batches
 
@@ -27,7 +28,7 @@ FROM_SCRATCH = ("width", "heads", "vocabulary_size")
 DEPTH = 2  # from scratch
 
 
-class BertClassifier(Classifier):
+class BertClassifier(TextClassification):
     """Tell the class of a text by fine-tuning a pretrained BERT encoder.
 
     Mirrors the documents' BERT classifier (bert-base-chinese, Adam 1e-5, 3 epochs). A preset is what makes it good; the
@@ -36,9 +37,6 @@ class BertClassifier(Classifier):
 
     zh: ClassVar[str] = "微调预训练的 BERT 编码器，判断文本属于哪一类。"
 
-    data: str = with_default(Classifier, "data", "sample:messages")
-    text: str = parameter("text", "column of the texts", "文本所在的列", group="data", kind="column")
-    label: str = parameter("label", "column of the labels", "标签所在的列", group="data", kind="column")
     preset: str = parameter(
         "",
         "pretrained encoder: a Hugging Face or KerasHub directory, hf://user/model, or a KerasHub preset's name; "
@@ -74,10 +72,12 @@ class BertClassifier(Classifier):
         le=1,
         advanced=True,
     )
-    warmup: float = with_default(Classifier, "warmup", 0.1)
-    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = with_default(Classifier, "optimizer", "adamw")
-    weight_decay: float = with_default(Classifier, "weight_decay", 0.01)
-    clipnorm: float = with_default(Classifier, "clipnorm", 1.0)
+    warmup: float = with_default(TextClassification, "warmup", 0.1)
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = with_default(
+        TextClassification, "optimizer", "adamw"
+    )
+    weight_decay: float = with_default(TextClassification, "weight_decay", 0.01)
+    clipnorm: float = with_default(TextClassification, "clipnorm", 1.0)
     max_length: int = parameter(
         128,
         "tokens of one text at most; what comes after is cut off",
@@ -158,25 +158,17 @@ class BertClassifier(Classifier):
             )
         return self
 
-    def read(self, source: Any = None) -> Data:
-        """Clean, split, learn the classes; take the preset's tokenizer, or learn one."""
-        from kerasllm.data.text import read_classification
+    def fit_encoder(self, texts: Sequence[str]) -> Encoder:
+        """Take the preset's tokenizer, or learn one."""
         from kerasllm.encoders import TokenEncoder
 
-        def fit(texts: Any) -> TokenEncoder:
-            if self._pretrained:
-                return TokenEncoder(self._pretrained.tokenizer(), self.text, self.max_length)
-            return TokenEncoder.fit(texts, self.text, size=self.vocabulary_size, max_length=self.max_length)
+        if self._pretrained:
+            return TokenEncoder(self._pretrained.tokenizer(), self.text, self.max_length)
+        return TokenEncoder.fit(texts, self.text, size=self.vocabulary_size, max_length=self.max_length)
 
-        data = read_classification(
-            self.data if source is None else source,
-            text=self.text,
-            label=self.label,
-            validation=self.validation,
-            test=self.test,
-            seed=self.seed,
-            fit=fit,
-        )
+    def read(self, source: Any = None) -> Data:
+        """Note how many texts are cut."""
+        data = super().read(source)
         encoder: Any = data.encoder
         if cut := encoder.count_cut(data.train.features):
             line = (
@@ -209,12 +201,6 @@ class BertClassifier(Classifier):
                 f"frozen: {self.frozen} is more than the {self._layers} layers there are",
                 f"frozen：{self.frozen} 超过现有的 {self._layers} 层",
             )
-
-    def labelled(self, source: Any, encoder: Any, decoder: Any) -> Rows:
-        """Texts with a label that training knew."""
-        from kerasllm.data.text import labelled
-
-        return labelled(source, self.text, self.label, decoder)
 
     def passes(self, steps: int, data: Any) -> int:
         """Fewer or shorter texts are gone over more often, so that each training costs about as much."""

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
-from functools import partial
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kerasllm.parameters import parameter, with_default
-from kerasllm.tasks import Classifier
+from kerasllm.tasks import TextClassification
 
 if TYPE_CHECKING:
     import keras
 
-    from kerasllm.data import Data, Rows
+    from kerasllm.data import Encoder
 
 # When epochs is 0; tuned on six sets, see docs/benchmarks.md.
 FEWEST_EPOCHS, FEWEST_STEPS, FEWEST_STEPS_OF_TWO = 4, 300, 240
 
 
-class TextClassifier(Classifier):
+class TextClassifier(TextClassification):
     """Tell the class of a text from its words, their order, and the letters in them.
 
     Mirrors the documents' text classification by Embedding and GlobalAveragePooling1D; Chinese and English, any number
@@ -27,9 +27,6 @@ class TextClassifier(Classifier):
 
     zh: ClassVar[str] = "由文本的词、词序和字母判断它属于哪一类。"
 
-    data: str = with_default(Classifier, "data", "sample:messages")
-    text: str = parameter("text", "column of the texts", "文本所在的列", group="data", kind="column")
-    label: str = parameter("label", "column of the labels", "标签所在的列", group="data", kind="column")
     epochs: int = parameter(
         0,
         f"passes over the training rows; 0: {FEWEST_EPOCHS}, or what {FEWEST_STEPS} steps take"
@@ -40,9 +37,9 @@ class TextClassifier(Classifier):
         ge=0,
         le=100_000,
     )
-    batch_size: int = with_default(Classifier, "batch_size", 128)
-    learning_rate: float = with_default(Classifier, "learning_rate", 0.02)
-    warmup: float = with_default(Classifier, "warmup", 0.05)
+    batch_size: int = with_default(TextClassification, "batch_size", 128)
+    learning_rate: float = with_default(TextClassification, "learning_rate", 0.02)
+    warmup: float = with_default(TextClassification, "warmup", 0.05)
     words: int = parameter(
         3,
         "longest run of words (or Chinese characters) that counts as one feature",
@@ -100,34 +97,19 @@ class TextClassifier(Classifier):
         0.25, "share of the features left out at each step", "每一步随机忽略的特征比例", group="network", ge=0, lt=1
     )
 
-    def read(self, source: Any = None) -> Data:
-        """Clean, split, learn the classes and the features."""
-        from kerasllm.data.text import read_classification
+    def fit_encoder(self, texts: Sequence[str]) -> Encoder:
+        """Learn the features."""
         from kerasllm.encoders import TextEncoder
 
-        return read_classification(
-            self.data if source is None else source,
-            text=self.text,
-            label=self.label,
-            validation=self.validation,
-            test=self.test,
-            seed=self.seed,
-            fit=partial(
-                TextEncoder.fit,
-                column=self.text,
-                words=self.words,
-                gaps=self.gaps,
-                characters=self.characters,
-                size=self.vocabulary_size,
-                max_length=self.max_length,
-            ),
+        return TextEncoder.fit(
+            texts,
+            column=self.text,
+            words=self.words,
+            gaps=self.gaps,
+            characters=self.characters,
+            size=self.vocabulary_size,
+            max_length=self.max_length,
         )
-
-    def labelled(self, source: Any, encoder: Any, decoder: Any) -> Rows:
-        """Texts with a label that training knew."""
-        from kerasllm.data.text import labelled
-
-        return labelled(source, self.text, self.label, decoder)
 
     def passes(self, steps: int, data: Any) -> int:
         """Small files are gone over more often, so that each feature is seen often enough.

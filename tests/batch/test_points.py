@@ -56,7 +56,7 @@ def test_too_many_points_are_counted_and_not_built(tmp_path: Path) -> None:
     ("table", "says"),
     [
         ("epochs,units\n1,2\n", "runs.csv, line 2: no parameter 'units'"),
-        ("epochs,seed\n1,0\nmany,0\n", "runs.csv, line 3, column 'epochs': 'many' should be a valid integer"),
+        ("epochs,seed\n1,0\nmany,0\n", "runs.csv, line 3, column 'epochs': 'many' must be a whole number"),
         ("epochs,data\n1,sample:line\n1,no.csv\n", "runs.csv, line 3, column 'data': no file"),
         ("epochs,seed\n1,0\n1,0\n", "runs.csv, line 3: the same parameters as point 1"),
         ("epochs,seed\n1\n", "runs.csv, line 2: 1 cells where the header has 2"),

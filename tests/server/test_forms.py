@@ -113,7 +113,7 @@ def test_a_folder_outside_the_root_is_told_from_none_by_nothing(missing: str, ro
 
 
 def test_a_wrong_value_is_told_in_chinese_too(root: Path, runs: Path) -> None:
-    with pytest.raises(InputError, match="epochs: 0 should be") as refused:
+    with pytest.raises(InputError, match="epochs: 0 must be") as refused:
         reserve("linear_regression", {"epochs": 0}, root, runs)
     assert refused.value.zh == "epochs：0 必须大于或等于 1"
 

@@ -169,7 +169,7 @@ def test_what_is_told_of_a_file_that_cannot_be_read_does_not_say_where_the_root_
     ("values", "line"),
     [
         ({"epoch": 3}, "no parameter 'epoch'; did you mean 'epochs'?"),
-        ({"epochs": 0}, "epochs: 0 should be greater than or equal to 1"),
+        ({"epochs": 0}, "epochs: 0 must be 1 or more"),
         ({"target": "price", "data": "sample:hous"}, "no sample 'hous'; did you mean 'houses'?"),
     ],
 )
