@@ -234,6 +234,7 @@ def test_cells_mean_what_people_mean() -> None:
     assert category(1) == category(1.0) == category("1") == category("1.0") == category(" １ ") == "1"
     assert category(True) == category(np.True_) == category("TRUE") == category("true") == "true"
     assert category("1.05") == "1.05"
+    assert category(1e16) == category(10**16) == "1" + "0" * 16
     assert not is_missing(0)
     assert not is_missing("no")
     assert day("2024-02-30", "%Y-%m-%d") is None

@@ -81,6 +81,8 @@ WHOLE = re.compile(r"([-+]?\d+)\.0+", re.ASCII)  # as pandas writes whole number
 
 def category(cell: Any) -> str:
     """A cell as a category's name; 1, 1.0, "1" and "1.0" are one category, and so are True, "true" and "TRUE"."""
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)  # 1e+16 is 10000000000000000
     name = unicodedata.normalize("NFKC", str(cell)).strip()
     if name.lower() in ("true", "false"):
         return name.lower()
