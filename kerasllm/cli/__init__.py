@@ -19,7 +19,19 @@ from cyclopts import App, CycloptsError, Group, UnusedCliTokensError
 from kerasllm import __version__
 from kerasllm.cli.batch import batch
 from kerasllm.cli.progress import device_notes, draw
-from kerasllm.cli.report import STOPPED, cell, finish, follow, line, number, print_scores, report, state, summary
+from kerasllm.cli.report import (
+    STOPPED,
+    cell,
+    finish,
+    follow,
+    line,
+    message,
+    number,
+    print_scores,
+    report,
+    state,
+    summary,
+)
 from kerasllm.cli.speech import Json, Name, Pairs, Runs, chinese, language, option, padded, pairs, said, width, word
 from kerasllm.cli.training import add_recipes, train
 from kerasllm.cli.usage import in_chinese
@@ -249,9 +261,8 @@ def runs(*, runs: Runs = "", json: Json = False) -> None:
 
 def _listed(run: Run) -> dict[str, Any]:
     try:
-        status = run.status
-        message = said(status.get("message", ""), status.get("message_zh") or status.get("message", ""))
-        return {**summary(run), **({"message": message} if message else {})}
+        why = message(run.status)
+        return {**summary(run), **({"message": why} if why else {})}
     except InputError as error:  # as the sidebar shows it
         return {"run": str(run.path), "state": "unreadable", "scores": {}, "message": error.said(language())}
 

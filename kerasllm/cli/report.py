@@ -46,9 +46,14 @@ def state(run: Run) -> str:
     if state == "gone":
         cure = f"`kerasllm resume {run.name}`"
         return said(f"its process is gone; {cure} goes on", f"进程已不在；{cure} 可以继续")
-    english = status.get("message", "")
-    message = said(english, status.get("message_zh") or english)
-    return f"{word(state)} ({message})" if message else word(state)
+    why = message(status)
+    return f"{word(state)} ({why})" if why else word(state)
+
+
+def message(status: dict[str, Any]) -> str:
+    """What the status tells of the run's end, in the person's language."""
+    english = str(status.get("message", ""))
+    return said(english, status.get("message_zh") or english)
 
 
 def summary(run: Run) -> dict[str, Any]:

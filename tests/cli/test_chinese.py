@@ -17,7 +17,7 @@ from kerasllm.cli.training import train
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import create, files, runs_folder
 from kerasllm.run.process import myself
-from tests.cli.commands import Answer, end, on_a_terminal, one_line, start
+from tests.cli.commands import Answer, end, one_line, start
 from tests.cli.runs import a_run, add_epoch, write_status
 
 Call = Callable[..., Answer]
@@ -142,17 +142,6 @@ def test_a_training_is_followed_in_chinese(call: Call) -> None:
     answer = call("watch", "mine")
     trainer.join()
     assert answer.out.splitlines() == ["读取数据", "轮 1: loss 1", "单元格 2/5", f"{run.path}: 已完成"]
-
-
-def test_a_terminal_shows_the_time_left_in_chinese(runs: Path) -> None:
-    run = a_run("mine")
-    write_status(run, state="running", phase="training", epoch=1, epochs=4, step=5, steps=20, eta=65, **myself())
-    shown = on_a_terminal(
-        ["watch", "mine"],
-        lambda piece: "剩余" in piece and write_status(run, state="completed", step=20, steps=20),
-    )
-    assert "轮 2/4" in shown
-    assert "剩余 1 分 5 秒" in shown
 
 
 def test_what_is_listed_in_chinese_stands_in_columns(call: Call) -> None:

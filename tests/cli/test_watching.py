@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from kerasllm.run import files, watch
 from kerasllm.run.process import myself
 from kerasllm.run.watch import Tail
@@ -50,17 +52,24 @@ def test_of_a_long_training_some_epochs_are_told_and_the_last(call: Callable[...
     assert told[-1].startswith("epoch 1001: ")
 
 
-def test_watching_a_terminal_shows_a_bar_and_the_time_left(runs: Path) -> None:
+@pytest.mark.parametrize(
+    ("language", "epoch", "left", "completed"),
+    [("en_US", "epoch 2/4", "1 min 5 s left", "completed"), ("zh_CN", "轮 2/4", "剩余 1 分 5 秒", "已完成")],
+)
+def test_watching_a_terminal_shows_a_bar_and_the_time_left(
+    language: str, epoch: str, left: str, completed: str, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", f"{language}.UTF-8")
     run = a_run("mine")
     write_status(run, state="running", phase="training", epoch=1, epochs=4, step=5, steps=20, eta=65, **myself())
     shown = on_a_terminal(
         ["watch", "mine"],
-        lambda piece: "left" in piece and write_status(run, state="completed", step=20, steps=20),
+        lambda piece: left in piece and write_status(run, state="completed", step=20, steps=20),
     )
-    assert "epoch 2/4" in shown
+    assert epoch in shown
     assert "━" in shown
-    assert "1 min 5 s left" in shown
-    assert "completed" in shown
+    assert left in shown
+    assert completed in shown
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l"), "the cursor is back"
 
 
