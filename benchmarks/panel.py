@@ -29,7 +29,7 @@ LONG = (
     "from kerasllm.recipes.linear_regression import LinearRegression\nfrom kerasllm_widgets import Panel\n"
     "Panel(LinearRegression(epochs=20_000, batch_size=16))"  # 80 rows: 100,000 steps
 )
-WATCHED = "1600"  # epochs that take three minutes
+WATCHED = "1600"  # epochs that took two and a half minutes on two cores
 IMPORTED = "import time; from kerasllm_widgets import children; children._parked.imported.wait(60)"
 FRAME = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))))"
 
