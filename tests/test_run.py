@@ -170,6 +170,10 @@ def test_a_stop_that_was_asked_reads_as_stopping() -> None:
     assert run.state == "stopping"
 
 
+def test_a_runs_name_may_hold_any_character() -> None:
+    assert create(LinearRegression(), name="外卖　评论 👨‍👩‍👧").name == "外卖　评论 👨‍👩‍👧"
+
+
 def test_an_ended_run_cannot_be_stopped() -> None:
     run = a_run()
     write_status(run, state="completed")

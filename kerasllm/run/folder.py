@@ -346,7 +346,8 @@ def reserve(
 ) -> Run:
     """Reserve a run called `name`, or else `stem` and the time; `texts` are files that lie in it from the start."""
     place = runs_folder(folder)
-    if Path(name).name != name or name.startswith(".") or not name.isprintable():  # half a character, too
+    is_whole = name.encode("utf-8", "ignore").decode() == name  # else it holds half a character
+    if Path(name).name != name or name.startswith(".") or not is_whole:
         raise InputError(
             f"a run's name is one folder's name, not {name!r}", f"运行的名称是单个文件夹的名称，不能是 {name!r}"
         )
