@@ -118,7 +118,8 @@ class Queue:
         except OSError as error:
             reason = f"its process cannot be started: {error.strerror}", f"进程无法启动：{error.strerror}"
         with suppress(InputError, OSError):
-            fail(run, *reason)
+            if _rests(run):
+                fail(run, *reason)
         return None
 
     def _start(self, run: Run) -> dict[str, Any]:
