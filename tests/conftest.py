@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,22 @@ HOUSES: dict[str, Any] = {"data": "sample:houses", "optimizer": "adam", "batch_s
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "kerasllm-tests-jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+@contextmanager
+def asked_to_stop(step: int, moment: str = "on_train_batch_begin") -> Iterator[None]:
+    """Each training is asked to stop once it stands at this step, at a moment that a Keras callback has."""
+    from kerasllm.training.recorder import Recorder
+
+    before_batch = getattr(Recorder, moment)
+
+    def ask(recorder: Recorder, batch: int, logs: Any = None) -> None:
+        recorder.writer.interrupted = recorder.progress.step == step
+        before_batch(recorder, batch, logs)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Recorder, moment, ask)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from kerasllm.cli import main
 from kerasllm.errors import InputError
 from kerasllm.recipes.image_classifier import ImageClassifier
 from kerasllm.run import Run
+from tests.conftest import asked_to_stop
 
 slow = pytest.mark.slow
 COLOURS = {"红": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
@@ -174,11 +175,8 @@ def test_what_cannot_be_used_is_one_line(
 
 
 @slow
-def test_a_stop_in_mid_epoch_costs_nothing_though_pictures_change(
-    colours: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_in_mid_epoch_costs_nothing_though_pictures_change(colours: Path) -> None:
     from kerasllm.training import checkpoint
-    from kerasllm.training.recorder import Recorder
 
     recipe = ImageClassifier(
         data=str(colours),
@@ -192,14 +190,7 @@ def test_a_stop_in_mid_epoch_costs_nothing_though_pictures_change(
     )
     whole, plain = recipe.train(name="whole"), recipe.model_copy(update={"augment": False}).train(name="plain")
     stopped = kerasllm.run.create(recipe, name="stopped")
-    before_batch = Recorder.on_train_batch_begin
-
-    def ask(recorder: Recorder, batch: int, logs: Any = None) -> None:
-        recorder.writer.interrupted = recorder.progress.step == 5
-        before_batch(recorder, batch, logs)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Recorder, "on_train_batch_begin", ask)
+    with asked_to_stop(5):
         assert stopped.resume().state == "stopped"
     found = checkpoint.load(stopped.path)
     assert found is not None

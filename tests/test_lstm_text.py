@@ -17,6 +17,7 @@ from kerasllm.data.samples import sample
 from kerasllm.errors import InputError
 from kerasllm.recipes.lstm_text import LstmText
 from kerasllm.run import Run, create
+from tests.conftest import asked_to_stop
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,6 @@ from kerasllm.data import Examples  # noqa: E402
 from kerasllm.models.lstm_lm import carrying, lstm_lm, stepping  # noqa: E402
 from kerasllm.training import language  # noqa: E402
 from kerasllm.training.language import kept, nats, next_logits, written  # noqa: E402
-from kerasllm.training.recorder import Recorder  # noqa: E402
 from kerasllm.training.streams import Streams  # noqa: E402
 
 SIZES: dict[str, Any] = {"units": 12, "embedding_size": 6, "batch_size": 8, "window": 32}
@@ -247,7 +247,7 @@ def test_an_unseen_character_is_charged_the_share_set_aside_in_equal_parts(train
 
 
 @pytest.mark.parametrize("kind", ["characters", "bpe"])
-def test_a_stop_in_mid_epoch_costs_nothing(kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_in_mid_epoch_costs_nothing(kind: Any, tmp_path: Path) -> None:
     rows = ['"' + text.replace('"', '""') + '"' for text in sample("messages")["text"][:200]]
     (tmp_path / "texts.csv").write_text("\n".join(["text", *rows]), "utf-8")
     recipe = LstmText(
@@ -256,14 +256,7 @@ def test_a_stop_in_mid_epoch_costs_nothing(kind: Any, tmp_path: Path, monkeypatc
     )  # fmt: skip
     whole = recipe.train(name="whole")
     run = create(recipe, name="stopped")
-    before_batch = Recorder.on_train_batch_begin
-
-    def ask(recorder: Recorder, batch: int, logs: Any = None) -> None:
-        recorder.writer.interrupted = recorder.progress.step == 14
-        before_batch(recorder, batch, logs)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Recorder, "on_train_batch_begin", ask)
+    with asked_to_stop(14):
         run.resume()
     assert run.state == "stopped"
     assert run.resume().state == "completed"

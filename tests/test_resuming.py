@@ -16,14 +16,13 @@ from kerasllm.errors import InputError
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.recipes.text_classifier import TextClassifier
 from kerasllm.run import Run, create, files
-from tests.conftest import HOUSES
+from tests.conftest import HOUSES, asked_to_stop
 
 pytestmark = pytest.mark.slow
 
 keras = pytest.importorskip("keras", reason="the train extra is not installed")
 
 from kerasllm.training import answer, checkpoint  # noqa: E402
-from kerasllm.training.recorder import Recorder  # noqa: E402
 
 
 def curve(run: Run) -> list[tuple[float, float]]:
@@ -34,19 +33,12 @@ def curve(run: Run) -> list[tuple[float, float]]:
     ("moment", "step", "reached"), [("on_train_batch_begin", 44, 45), ("on_test_batch_begin", 48, 48)]
 )
 def test_a_stop_leaves_a_valid_model_and_going_on_ends_as_if_never_stopped(
-    moment: str, step: int, reached: int, monkeypatch: pytest.MonkeyPatch
+    moment: str, step: int, reached: int
 ) -> None:
     recipe = LinearRegression(**HOUSES, epochs=30, validation="0.2", early_stopping=25)
     whole = recipe.train(name="whole")
     run = create(recipe, name="stopped")
-    before_batch = getattr(Recorder, moment)
-
-    def ask(recorder: Recorder, batch: int, logs: Any = None) -> None:
-        recorder.writer.interrupted = recorder.progress.step == step
-        before_batch(recorder, batch, logs)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Recorder, moment, ask)
+    with asked_to_stop(step, moment):
         run.resume()
     assert run.state == "stopped"
     stopped = run.predict([{"area": 100, "orientation": "south"}])[0]["price"]
@@ -59,18 +51,11 @@ def test_a_stop_leaves_a_valid_model_and_going_on_ends_as_if_never_stopped(
     assert curve(run) == curve(whole)
 
 
-def test_a_validation_that_is_begun_again_stops_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_validation_that_is_begun_again_stops_too() -> None:
     recipe = LinearRegression(**HOUSES, epochs=6, validation="0.2")
     whole = recipe.train(name="whole")
     run = create(recipe, name="stopped")
-    before_batch = Recorder.on_test_batch_begin
-
-    def ask(recorder: Recorder, batch: int, logs: Any = None) -> None:
-        recorder.writer.interrupted = recorder.progress.step == 48
-        before_batch(recorder, batch, logs)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Recorder, "on_test_batch_begin", ask)
+    with asked_to_stop(48, "on_test_batch_begin"):
         for session in (1, 2, 3):
             assert run.resume().state == "stopped"
             assert (len(run.sessions), len(run.epochs), run.status["step"]) == (session, 5, 48)
