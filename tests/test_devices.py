@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow  # importing Keras takes seconds
 
 pytest.importorskip("keras", reason="the train extra is not installed")
 
-from kerasllm.training import devices, fit  # noqa: E402
+from kerasllm.training import devices, fit, provenance  # noqa: E402
 
 LINE: dict[str, Any] = {"data": "sample:line", "epochs": 1}
 
@@ -60,7 +60,7 @@ def test_the_cpu_is_used_where_it_is_asked_for_though_there_is_a_gpu(a_gpu: None
     assert devices.used("cpu") == ["cpu:0"]
     assert devices.used("auto") == devices.used("gpu") == ["gpu:0"]
     assert devices.used("gpus") == ["gpu:0", "gpu:1"]
-    assert devices.session("cpu")["device"] == "cpu"
+    assert provenance.session("cpu")["device"] == "cpu"
 
 
 def test_a_card_that_the_backend_cannot_use_is_told_with_the_cure(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,9 +82,9 @@ def test_auto_is_bfloat16_where_the_hardware_has_it(
     assert devices.policy("auto", "gpu") == found
     assert devices.policy("auto", "cpu") == devices.policy("float32", "gpu") == "float32"
     assert devices.policy("bfloat16", "cpu") == "mixed_bfloat16"
-    told = devices.session("gpus")
+    told = provenance.session("gpus")
     assert (told["device"], told["devices"]) == ("gpu", ["A card", "A card"])
-    assert devices.line(told).startswith("2 x A card, tensorflow 2.")
+    assert provenance.line(told).startswith("2 x A card, tensorflow 2.")
 
 
 def test_the_device_is_told_in_the_status_the_session_and_a_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,17 +98,17 @@ def test_the_device_is_told_in_the_status_the_session_and_a_plain_line(capsys: p
 
 
 def test_the_threads_that_the_weights_depend_on_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = devices.session()
+    before = provenance.session()
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "37")
-    now = devices.session()
+    now = provenance.session()
     assert now["threads"] == {**before["threads"], "TF_NUM_INTRAOP_THREADS": "37", "within_an_operation": 37}
-    assert "within_an_operation=37" in str(devices.change(before, now))
+    assert "within_an_operation=37" in str(provenance.change(before, now))
 
 
 def test_what_changed_between_sessions_is_told_in_one_line(runs: Path) -> None:
     recipe = LinearRegression(**LINE)
     run = create(recipe)
-    before = devices.session()
+    before = provenance.session()
     before["versions"]["tensorflow"], before["cores"] = "2.0", 640
     files.append_line(run.path / "sessions.jsonl", {**before, "data": recipe.fingerprints()})
     run.resume()
@@ -118,7 +118,7 @@ def test_what_changed_between_sessions_is_told_in_one_line(runs: Path) -> None:
     assert run.status["note_zh"].startswith("与开始时不同（cores 640 -> ")
     assert LinearRegression(**LINE).train().status["note"] == ""
     old = {"backend": "tensorflow", "device": "gpu", "threads": {}}  # as an earlier kerasllm wrote it
-    assert "threads" in str(devices.change(old, devices.session()))
+    assert "threads" in str(provenance.change(old, provenance.session()))
 
 
 @pytest.mark.parametrize(("batch_size", "cure"), [(64, "try batch_size=32"), (1, "try a smaller network")])

@@ -6,15 +6,13 @@ The one place that speaks to a backend by name: each is asked only where it is K
 from __future__ import annotations
 
 import os
-import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import keras
 
-from kerasllm import doctor
 from kerasllm.errors import InputError
 
 # The least compute capability with bfloat16 in hardware (Ampere).
@@ -212,57 +210,7 @@ def _full() -> tuple[type[BaseException], ...]:
     return (MemoryError, torch.OutOfMemoryError)
 
 
-def session(device: str = "auto") -> dict[str, Any]:
-    """What the weights depend on beside the recipe and the data: a line of sessions.jsonl."""
-    names = used(device)
-    return {
-        "backend": backend(),
-        "device": "cpu" if names[0].startswith("cpu") else "gpu",
-        "devices": [describe(name)["name"] for name in names],
-        "versions": {name: found for name in doctor.COMPUTE if (found := doctor.version_of(name))},
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cores": os.cpu_count(),
-        "threads": _threads(),
-    }
-
-
-def line(session: Mapping[str, Any]) -> str:
-    """A session's devices in one line for a person."""
-    names = session["devices"]
-    shown = f"{len(names)} x {names[0]}" if len(names) > 1 else names[0]
-    return f"{shown}, {session['backend']} {session['versions'].get(session['backend'], '')}".rstrip()
-
-
-def change(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, str] | None:
-    """What differs between two sessions of a run and may change its weights, in English and Chinese."""
-    pairs = [(name, before.get(name), now.get(name)) for name in ("devices", "threads", "cores", "python")]
-    versions = [one.get("versions", {}) for one in (before, now)]
-    pairs += [(name, versions[0].get(name), versions[1].get(name)) for name in doctor.COMPUTE if name != "kerasllm"]
-    told = "; ".join(
-        f"{name} {_plain(old)} -> {_plain(new)}" for name, old, new in pairs if None not in (old, new) and old != new
-    )
-    if not told:
-        return None
-    return (
-        f"not as when it began ({told}): the weights may differ from an unbroken run's",
-        f"与开始时不同（{told}）：权重可能与未中断的运行不同",
-    )
-
-
-def unused(device: str, session: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Which card "auto" left alone, since the backend cannot use it, and the cure, in English and Chinese."""
-    left = device == "auto" and session["device"] == "cpu" and doctor.cards()
-    return doctor.no_cuda(session["backend"]) if left else None
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ",".join(f"{name}={each}" for name, each in value.items()) or "none"
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _threads() -> dict[str, Any]:
+def threads() -> dict[str, Any]:
     """The numbers of threads that were asked for. TensorFlow's weights depend on those within an operation."""
     named = {name: value for name, value in os.environ.items() if name.endswith(("_THREADS", "OP_PARALLELISM_THREADS"))}
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

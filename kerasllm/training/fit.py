@@ -16,7 +16,7 @@ from kerasllm.data import Data, Examples
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, files
 from kerasllm.run.writer import Writer
-from kerasllm.training import checkpoint, devices
+from kerasllm.training import checkpoint, devices, provenance
 from kerasllm.training.checkpoint import Progress
 from kerasllm.training.optimizers import optimizer
 from kerasllm.training.recorder import DivergedError, Recorder, StopAskedError
@@ -33,13 +33,13 @@ def train(
 ) -> None:
     """Train to the end, to a stop, or to an error; the run's folder tells which."""
     recipe = run.recipe
-    session = {"time": time.time(), "pid": os.getpid(), **devices.session(recipe.device), "data": fingerprints}
+    session = {"time": time.time(), "pid": os.getpid(), **provenance.session(recipe.device), "data": fingerprints}
     began = run.sessions[0] if run.sessions else session
     files.append_line(run.path / "sessions.jsonl", session)
-    notes = [note for note in (devices.change(began, session), devices.unused(recipe.device, session)) if note]
+    notes = [note for note in (provenance.change(began, session), provenance.unused(recipe.device, session)) if note]
     writer.update(
         phase="building the network",
-        device=devices.line(session),
+        device=provenance.line(session),
         note="; ".join(note for note, _ in notes),
         note_zh="；".join(zh for _, zh in notes),
     )
