@@ -17,8 +17,8 @@ from typing import Any
 
 from kerasllm.errors import InputError, did_you_mean
 from kerasllm.evaluate import flat
-from kerasllm.own_notebook import INJECTED, load, tagged
 from kerasllm.parameters import description
+from kerasllm.parameters_cell import INJECTED, load, tagged
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run
 

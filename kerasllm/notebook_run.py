@@ -18,7 +18,8 @@ from kerasllm.errors import InputError, needs
 from kerasllm.kernels import Kernels, environment, this_interpreter
 from kerasllm.notebook import draw, drawn
 from kerasllm.notebook_engine import braces, engine
-from kerasllm.own_notebook import INJECTED, SOURCE, Declared, declared, is_notebook, load, reserve_notebook, tagged
+from kerasllm.own_notebook import SOURCE, reserve_notebook
+from kerasllm.parameters_cell import declared, is_notebook, load, plain, tagged
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create, files
 from kerasllm.run.folder import ENDED
@@ -58,11 +59,6 @@ def recipe_of(path: Path) -> type[Recipe] | None:
     return next((recipe for recipe in classes if found and recipe.__name__ == found[1]), None)
 
 
-def settings(path: Path) -> dict[str, Declared]:
-    """What a recipe's notebook declares: in its parameters cell, and in papermill's own of an earlier execution."""
-    return declared(path) | declared(path, INJECTED)
-
-
 def from_notebook(recipe: type[Recipe], path: Path, given: Mapping[str, Any]) -> Recipe:
     """The recipe with the given values, and else those of the notebook's own cells.
 
@@ -72,14 +68,8 @@ def from_notebook(recipe: type[Recipe], path: Path, given: Mapping[str, Any]) ->
         raise InputError(
             f"{path.name} has no cell tagged `parameters`", f"{path.name} 没有带 `parameters` 标签的单元格"
         )
-    own = {name: one.default for name, one in settings(path).items() if name in recipe.model_fields}
-    for name in own.keys() - given.keys():
-        if own[name] is None:
-            raise InputError(
-                f"{path.name}: {name} is computed in its parameters cell; give it a plain value",
-                f"{path.name}：{name} 在 parameters 单元格中由计算得出；请给它一个直接写出的值",
-            )
-    values = {**own, **given}
+    own = {name: one for name, one in declared(path).items() if name in recipe.model_fields and name not in given}
+    values = {name: plain(path, one) for name, one in own.items()} | dict(given)
     named = {name: file for name, file in recipe(**values).files(path.parent).items() if name not in given}
     beside = {name: _beside(path, file) for name, file in named.items() if not file.startswith("sample:")}
     return recipe(**{**values, **beside})

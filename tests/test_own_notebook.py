@@ -15,7 +15,7 @@ import pytest
 
 from kerasllm.errors import InputError
 from kerasllm.notebook_run import execute, reserve
-from kerasllm.own_notebook import checked, declared
+from kerasllm.parameters_cell import checked, declared
 from kerasllm.run import Run, open_run
 from kerasllm.run.watch import watch
 
@@ -62,6 +62,24 @@ def test_words_become_the_declared_types(tmp_path: Path) -> None:
         "alpha": 1.0, "count": 7, "name": "12", "is_big": True, "choices": ["y", 1], "nothing": "none yet",
     }  # fmt: skip
     assert type(values["alpha"]) is float
+
+
+def test_what_an_earlier_execution_injected_counts_where_nothing_else_is_given(tmp_path: Path) -> None:
+    path = book(tmp_path)
+    executed = nbformat.read(path, as_version=4)
+    cell = nbformat.v4.new_code_cell(
+        "# Parameters\nalpha = 1\nmore = None\n", metadata={"tags": ["injected-parameters"]}
+    )
+    executed.cells.insert(2, cell)
+    nbformat.write(executed, path)
+    alpha = declared(path)["alpha"]
+    assert (alpha.kind, alpha.default, alpha.help) == ("float", 1, "how much")
+    assert checked(path, {"count": "7"}) == {"alpha": 1.0, "more": None, "count": 7}
+    assert checked(path, {"alpha": "2"}) == {"alpha": 2.0, "more": None}
+    cell.source += "alpha = 1 / 3"
+    nbformat.write(executed, path)
+    with pytest.raises(InputError, match=r"mine.ipynb: alpha is computed .* give it a plain value"):
+        checked(path, {})
 
 
 @pytest.mark.parametrize(

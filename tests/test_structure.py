@@ -22,7 +22,7 @@ ORDER = [
     ["evaluate", "figures"],
     ["run"],
     ["doctor", "forks", "kernels"],
-    ["notebook_engine"],
+    ["notebook_engine", "parameters_cell"],
     ["own_notebook"],
     ["session"],
     ["recipe"],

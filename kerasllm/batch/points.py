@@ -18,8 +18,8 @@ from kerasllm import recipes
 from kerasllm.data.files import fingerprint, read
 from kerasllm.errors import InputError, did_you_mean
 from kerasllm.notebook_run import from_notebook, recipe_of, reserve
-from kerasllm.own_notebook import checked, declared, is_notebook
 from kerasllm.parameters import drawing
+from kerasllm.parameters_cell import checked, declared, is_notebook
 from kerasllm.recipe import Recipe
 from kerasllm.run import Run, create
 

@@ -9,7 +9,7 @@ from kerasllm import recipes
 from kerasllm.errors import InputError, needs
 from kerasllm.notebook import drawn, parameters_cell
 from kerasllm.notebook_run import from_notebook, recipe_of
-from kerasllm.own_notebook import tagged
+from kerasllm.parameters_cell import tagged
 from kerasllm.recipe import Recipe
 
 

@@ -11,9 +11,10 @@ import nbformat
 from kerasllm import recipes
 from kerasllm.errors import InputError
 from kerasllm.notebook import drawn
-from kerasllm.notebook_run import from_notebook, recipe_of, reserve, settings
-from kerasllm.own_notebook import SOURCE, Declared, declared, load, tagged
+from kerasllm.notebook_run import from_notebook, recipe_of, reserve
+from kerasllm.own_notebook import SOURCE
 from kerasllm.parameters import schema
+from kerasllm.parameters_cell import Declared, declared, load, tagged
 from kerasllm.run import Run, files
 from kerasllm_widgets.server.forms import Filled, anchored
 
@@ -37,7 +38,7 @@ def form(path: Path, language: str) -> dict[str, Any]:
     The defaults are the cell's values. A computed one is not known: its field is empty, and not sent while it is.
     """
     if recipe := recipe_of(path):
-        shown, own = schema(recipe, language), settings(path)
+        shown, own = schema(recipe, language), declared(path)
         for name in own.keys() & shown["properties"].keys():
             del shown["properties"][name]["default"]
             shown["properties"][name] |= _default(own[name])
