@@ -32,7 +32,23 @@ from kerasllm.cli.report import (
     state,
     summary,
 )
-from kerasllm.cli.speech import Json, Name, Pairs, Runs, chinese, language, option, padded, pairs, said, width, word
+from kerasllm.cli.speech import (
+    Json,
+    Name,
+    Pairs,
+    RunName,
+    Runs,
+    Source,
+    argument,
+    chinese,
+    language,
+    option,
+    padded,
+    pairs,
+    said,
+    width,
+    word,
+)
 from kerasllm.cli.training import add_recipes, train
 from kerasllm.cli.usage import in_chinese
 from kerasllm.errors import InputError, may_read
@@ -49,14 +65,18 @@ UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES
 app = App(
     name="kerasllm",
     help=said(
-        "Keras reference models for your own data. RUN is a run's path, name, a beginning of it, or last.",
-        "用自己的数据训练 Keras 参考模型。RUN 是运行的路径、名称、名称的开头，或 last（最近一次）。",
+        "Keras reference models for your own data.",
+        "用自己的数据训练 Keras 参考模型。",
     ),
     version=__version__,
     help_format="plaintext",  # the library's markdown would double the time of --help
     group_commands=Group(said("Commands", "命令")),
     group_parameters=Group(said("Parameters", "参数")),
     group_arguments=Group(said("Arguments", "参数")),
+)
+app["--help"].help, app["--version"].help = (
+    said("Show this, and exit.", "显示本帮助。"),
+    said("Show the version, and exit.", "显示版本。"),
 )
 app.command(train)
 app.command(
@@ -126,7 +146,7 @@ def list_recipes(*, json: Json = False) -> None:
 
 
 @app.command(help=chinese("从最近的检查点继续一次运行；已完成的保持不变。"))
-def resume(run: str, /, *, runs: Runs = "", json: Json = False) -> int:
+def resume(run: RunName, /, *, runs: Runs = "", json: Json = False) -> int:
     """Go on with a run from its last checkpoint; a completed one is left as it is."""
     from kerasllm.own_notebook import SOURCE
 
@@ -143,18 +163,19 @@ def resume(run: str, /, *, runs: Runs = "", json: Json = False) -> int:
     return follow(found, found.resume, json)
 
 
-@app.command(
-    help=chinese(
-        "用一次运行的模型回答若干行。\n\n"
-        "文本模型的一行就是文本；图片模型的一行是图片文件的路径；"
-        "表格的一行是 JSON 对象，如 '{\"area\": 90}'，只有一列时可直接写值。"
-        "以横线开头的文本写在 -- 之后。"
-    )
-)
+@app.command(help=chinese("用一次运行的模型回答若干行。"))
 def predict(
-    run: str,
+    run: RunName,
     /,
-    *rows: str,
+    *rows: Annotated[
+        str,
+        argument(
+            "texts; or paths of pictures; or a table's rows as JSON objects, '{\"area\": 90}' for one, or bare values "
+            "where there is one column. What begins with a dash stands after --",
+            "文本；或图片文件的路径；或表格的行，写作 JSON 对象，如 '{\"area\": 90}'，只有一列时可直接写值。"
+            "以横线开头的写在 -- 之后",
+        ),
+    ],
     file: Annotated[
         str,
         option(
@@ -164,11 +185,7 @@ def predict(
     runs: Runs = "",
     json: Json = False,
 ) -> None:
-    """Answer rows with a run's model.
-
-    A row of a text model is the text; of pictures a file's path; of a table a JSON object such as
-    '{"area": 90}', or a bare value where there is one column. A text that begins with a dash stands after -- .
-    """
+    """Answer rows with a run's model."""
     found = open_run(run, runs)
     if bool(rows) == bool(file):
         raise InputError("predict: give rows or --file, one of both", "predict：请给出行或 --file，二者之一")
@@ -212,7 +229,7 @@ def _predict_folder(run: Run, folder: Path) -> tuple[list[dict[str, Any]], dict[
 
 @app.command(help=chinese("用新的带标签的行给模型打分。"))
 def evaluate(
-    run: str,
+    run: RunName,
     /,
     *,
     data: Annotated[
@@ -268,7 +285,7 @@ def _listed(run: Run) -> dict[str, Any]:
 
 
 @app.command(help=chinese("显示一次运行：参数、状态、得分、数据，以及权重的 SHA-256。"))
-def show(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
+def show(run: RunName, /, *, runs: Runs = "", json: Json = False) -> None:
     """Show a run: parameters, state, scores, data, and the SHA-256 of its weights."""
     from kerasllm.data.card import render
 
@@ -289,7 +306,7 @@ def show(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
 
 
 @app.command(name="watch", help=chinese("观看一次运行直到结束；离开不影响它。"))
-def watch_run(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
+def watch_run(run: RunName, /, *, runs: Runs = "", json: Json = False) -> None:
     """Watch a run until it ends; leaving does not touch it."""
     found = open_run(run, runs)
     draw(found)
@@ -298,7 +315,7 @@ def watch_run(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
 
 
 @app.command(help=chinese("请求停止一次运行：在一个批次内停下，留下可用的模型和可继续的检查点。"))
-def stop(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
+def stop(run: RunName, /, *, runs: Runs = "", json: Json = False) -> None:
     """Ask a run to stop: within one batch, with a valid model and a checkpoint to resume from."""
     found = open_run(run, runs)
     found.stop()
@@ -307,7 +324,7 @@ def stop(run: str, /, *, runs: Runs = "", json: Json = False) -> None:
 
 
 @app.command(help=chinese("比较几次运行：不同的参数，以及并列的得分。"))
-def compare(first: str, second: str, /, *others: str, runs: Runs = "", json: Json = False) -> None:
+def compare(first: RunName, second: RunName, /, *others: RunName, runs: Runs = "", json: Json = False) -> None:
     """Show what differs between runs: parameters, and scores side by side."""
     found = [open_run(run, runs) for run in (first, second, *others)]
     parameters = differing(found)
@@ -328,11 +345,16 @@ def compare(first: str, second: str, /, *others: str, runs: Runs = "", json: Jso
 
 @app.command(help=chinese("训练之前查看一个文件或图片文件夹：列、编码、重复、类别、问题。"))
 def card(
-    file: str,
+    file: Annotated[
+        str,
+        argument(
+            "CSV or Parquet file, folder of pictures, or sample:NAME", "CSV 或 Parquet 文件、图片文件夹，或 sample:名称"
+        ),
+    ],
     /,
     *,
-    text: Annotated[str, option("column of the texts", "文本所在的列")] = "text",
-    label: Annotated[str, option("column of the labels", "标签所在的列")] = "label",
+    text: Annotated[str, option("column of the texts", "文本所在的列", show_default=True)] = "text",
+    label: Annotated[str, option("column of the labels", "标签所在的列", show_default=True)] = "label",
     json: Json = False,
 ) -> None:
     """Look at a file, or folder of pictures, before training on it: columns, duplicates, classes, what is wrong."""
@@ -357,7 +379,7 @@ def doctor(*, json: Json = False) -> int:
 
 @app.command(help=chinese("用 papermill 运行配方的或自己的 notebook（.ipynb）；执行后的 notebook 在运行的文件夹里。"))
 def notebook(
-    recipe: str,
+    source: Source,
     /,
     *,
     p: Pairs = None,
@@ -368,7 +390,7 @@ def notebook(
     """Run a recipe's notebook, or one's own (.ipynb), by papermill; the executed one lies in the run's folder."""
     from kerasllm.notebook_run import execute, reserve
 
-    run = reserve(recipe, pairs(p), runs=runs, name=name)
+    run = reserve(source, pairs(p), runs=runs, name=name)
     return follow(run, lambda: execute(run), json)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 from kerasllm.cli.report import STOPPED, cell, finish, number, state, summary
-from kerasllm.cli.speech import Json, Pairs, Runs, option, pairs, said, word
+from kerasllm.cli.speech import Json, Pairs, Runs, Source, option, pairs, said, word
 from kerasllm.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,13 +28,16 @@ Grid = Annotated[
     ),
 ]
 TableFile = Annotated[str, option("CSV file with a run's parameters in each row", "每行一次运行参数的 CSV 文件")]
-Seeds = Annotated[int, option("seeds for each point, from its own or 0", "每组参数的随机种子数，从其自身的种子或 0 起")]
-Count = Annotated[int, option("runs at a time", "同时进行的运行数")]
+Seeds = Annotated[
+    int,
+    option("seeds for each point, from its own or 0", "每组参数的随机种子数，从其自身的种子或 0 起", show_default=True),
+]
+Count = Annotated[int, option("runs at a time", "同时进行的运行数", show_default=True)]
 BatchName = Annotated[str, option("the batch's name; default from its points", "批次的名称；默认由各组参数得出")]
 
 
 def batch(
-    source: str,
+    source: Source,
     /,
     *,
     grid: Grid = None,

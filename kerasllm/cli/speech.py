@@ -40,10 +40,22 @@ OPTIONS = Group(said("Options", "选项"), sort_key=99)
 
 
 def option(english: str, chinese: str, **more: Any) -> Parameter:
-    """An option that is no parameter of a recipe."""
-    return Parameter(help=said(english, chinese), group=OPTIONS, **more)
+    """An option that is no parameter of a recipe; one that is left out means what its help says."""
+    return Parameter(help=said(english, chinese), group=OPTIONS, **{"show_default": False, **more})
 
 
+def argument(english: str, chinese: str) -> Parameter:
+    """A word that is told by its place."""
+    return Parameter(help=said(english, chinese))
+
+
+RunName = Annotated[
+    str,
+    argument(
+        "a run's path, name, a beginning of its name, or last", "运行的路径、名称、名称的开头，或 last（最近一次）"
+    ),
+]
+Source = Annotated[str, argument("a recipe, or a notebook (.ipynb)", "配方，或一个 notebook（.ipynb）")]
 Runs = Annotated[
     str,
     option(

@@ -77,7 +77,7 @@ def flags(fields: type[BaseModel]) -> list[inspect.Parameter]:
             # The recipe reads the word, as on every surface: the library would take 2.5 epochs for 2.
             kind, default, metavar = str, str(default), kind.__name__.upper()
         group = shown[drawing(field)["group"]]
-        drawn = Parameter(help=description(field, language()), group=group, metavar=metavar)
+        drawn = Parameter(help=description(field, language()), group=group, metavar=metavar, show_default=default != "")
         annotation = Annotated[kind, drawn]
         parameters.append(
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -7,7 +7,7 @@ import time
 from typing import Annotated, Any
 
 from kerasllm.cli.report import finish
-from kerasllm.cli.speech import Json, Runs, option
+from kerasllm.cli.speech import Json, RunName, Runs, option
 from kerasllm.cli.training import flags
 from kerasllm.language import Writing
 from kerasllm.run import open_run
@@ -15,7 +15,7 @@ from kerasllm.run import open_run
 Prompt = Annotated[str, option("what the text begins with", "文本的开头")]
 
 
-def generate(run: str, /, **options: Any) -> None:
+def generate(run: RunName, /, **options: Any) -> None:
     """Write on after a prompt, shown token by token."""
     prompt, runs, json = options.pop("prompt", ""), options.pop("runs", ""), options.pop("json", False)
     found = open_run(run, runs)
@@ -34,7 +34,7 @@ def generate(run: str, /, **options: Any) -> None:
 
 def _signature() -> inspect.Signature:
     """The run, the prompt, and a flag per field of `Writing`."""
-    first = inspect.Parameter("run", inspect.Parameter.POSITIONAL_ONLY, annotation=str)
+    first = inspect.Parameter("run", inspect.Parameter.POSITIONAL_ONLY, annotation=RunName)
     own = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for name, kind, default in (("prompt", Prompt, ""), ("runs", Runs, ""), ("json", Json, False))

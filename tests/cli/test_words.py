@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,8 +67,15 @@ def test_help_is_chinese_where_the_environment_is(kerasllm: Command, monkeypatch
     assert all(word in shown for word in ("数据", "网络", "训练", "计算", "选项", "优化器的步长", TextClassifier.zh))
     top = kerasllm("--help").stdout
     assert "比较几次运行" in top
-    assert "Show what differs" not in top
+    assert "Show" not in top
     assert TextClassifier.zh in kerasllm("list").stdout
+
+
+@pytest.mark.parametrize("command", [name for name in cli.app if not name.startswith("-")])
+def test_help_tells_what_every_word_and_option_is(command: str, call: Callable[..., Answer]) -> None:
+    shown = call(command, "--help").out
+    assert re.search(r"│ .*[A-Z]{3}|--json", shown)
+    assert not re.findall(r"│ \*? +[A-Z]+ +(?:\[.*)?│|--\S+(?: [A-Z]+)? +(?:\[.*)?│", shown)
 
 
 # --- mistakes
