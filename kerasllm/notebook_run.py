@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from kerasllm import own_notebook, recipes, session
@@ -29,10 +30,17 @@ from kerasllm.run.writer import fail, tell, trained_already
 USERS = ("InputError", "DivergedError", "OSError", "PermissionError")  # a cell's errors; the last: a full disk
 
 
-def reserve(recipe: str, values: Mapping[str, str], *, runs: str = "", name: str = "") -> Run:
+def reserve(
+    recipe: str,
+    values: Mapping[str, str],
+    *,
+    runs: str = "",
+    name: str = "",
+    data: Mapping[str, str] = MappingProxyType({}),
+) -> Run:
     """Check names, types, bounds and files, and reserve a run: for a wrong one no kernel starts.
 
-    `recipe` is a recipe's name, or the path of a notebook of one's own (.ipynb).
+    `recipe` is a recipe's name, or the path of a notebook of one's own (.ipynb); `data` as of `create`.
     """
     path = Path(recipe).absolute() if is_notebook(recipe) else None
     trained = recipe_of(path) if path else recipes.find(recipe)
@@ -40,15 +48,16 @@ def reserve(recipe: str, values: Mapping[str, str], *, runs: str = "", name: str
         return reserve_notebook(path, values, runs=runs, name=name)
     assert trained
     checked = (from_notebook(trained, path, values) if path else trained(**values)).anchored()
-    checked.fingerprints()
+    if not data:
+        checked.fingerprints()
     with needs("lab"):
         import ipykernel  # noqa: F401  (the kernel runs it)
         import nbformat
         import papermill  # noqa: F401
     if path:
         own = {SOURCE: nbformat.writes(load(path))}
-        return create(checked, runs, name, "notebook", notebook=str(path), texts=own)
-    return session.reserved(checked) or create(checked, runs, name, "notebook")
+        return create(checked, runs, name, "notebook", notebook=str(path), texts=own, data=data)
+    return session.reserved(checked) or create(checked, runs, name, "notebook", data=data)
 
 
 def recipe_of(path: Path) -> type[Recipe] | None:

@@ -356,10 +356,11 @@ class Recipe(BaseModel, ABC):
             callbacks: further Keras callbacks. A run that had some, or whose data was no file, cannot be resumed.
         """
         recipe = self.anchored()
-        fingerprints = recipe.fingerprints(data)
         replayable = data is None and not callbacks
-        run = (session.reserved(recipe) if replayable else None) or create(recipe, runs, name, surface, replayable)
-        return session.begin(run, fingerprints, data, callbacks)
+        if replayable and (run := session.reserved(recipe)):
+            return session.resume(run)
+        fingerprints = recipe.fingerprints(data)
+        return session.begin(create(recipe, runs, name, surface, replayable), fingerprints, data, callbacks)
 
     def fingerprints(self, source: Any = None) -> dict[str, str]:
         """SHA-256 of each data file, and of a preset's folder.

@@ -8,11 +8,13 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
 
 from kerasllm.batch.points import Point, Source
 from kerasllm.errors import InputError
+from kerasllm.notebook import drawn
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.recipes.text_classifier import TextClassifier
 from kerasllm.run import Run, create, files
@@ -133,16 +135,29 @@ def test_changed_data_or_another_backend_is_refused_and_nothing_is_touched(tmp_p
     assert json.loads((run.path / "status.json").read_text("utf-8")) == json.loads(json.dumps(status))
 
 
-def test_a_run_whose_data_was_looked_at_when_it_was_reserved_trains_on_that_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "line.csv"
-    path.write_text("x,y\n" + "".join(f"{x},{2 * x}\n" for x in range(30)))
-    source = Source("linear_regression")
-    (values,) = source.check([Point({"data": str(path), "epochs": "1"})])
-    first, second = (source.reserve(values, str(tmp_path / "runs"), name) for name in ("first", "second"))
-    assert first.resume().state == "completed"
-    path.write_text(path.read_text() + "31,62\n")
+@pytest.mark.parametrize("source", ["linear_regression", "mine.ipynb"])
+def test_a_run_whose_data_was_looked_at_when_it_was_reserved_trains_on_that_or_not_at_all(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("line.csv").write_text("x,y\n" + "".join(f"{x},{2 * x}\n" for x in range(30)))
+    nbformat.write(drawn(LinearRegression), "mine.ipynb")
+    points = Source(source)
+    (values,) = points.check([Point({"data": str(tmp_path / "line.csv"), "epochs": "1"})])
+    first, second = (points.reserve(values, str(tmp_path / "runs"), name) for name in ("first", "second"))
+
+    def train(run: Run) -> Run:
+        """As a batch's worker does, or the kernel of a notebook's run."""
+        if source == "linear_regression":
+            return run.resume()
+        monkeypatch.setenv("KERASLLM_RUN", str(run.path))
+        return LinearRegression(**values).train()
+
+    train(first)
+    assert first.state == "completed"
+    Path("line.csv").write_text("x,y\n1,2\n")
     with pytest.raises(InputError, match=r"line\.csv has changed since second began"):
-        second.resume()
+        train(second)
 
 
 def test_a_run_without_a_checkpoint_starts_over() -> None:

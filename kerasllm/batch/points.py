@@ -172,11 +172,12 @@ class Source:
 
     def reserve(self, values: Mapping[str, Any], runs: str, name: str) -> Run:
         """A run of checked parameters."""
-        if self._notebook:
+        if not self._recipe:
             return reserve(self.name, values, runs=runs, name=name)
-        assert self._recipe
         recipe = self._recipe(**values)
         data = {name: self.data[file] for name, file in recipe.files().items()}
+        if self._notebook:
+            return reserve(self.name, values, runs=runs, name=name, data=data)
         return create(recipe, runs, name, "batch", data=data)
 
 
