@@ -26,7 +26,7 @@ def reserved(recipe: Recipe) -> Run | None:
     return run if same and run.status["state"] == "queued" else None
 
 
-def begin(run: Run, fingerprints: dict[str, str], source: Any, callbacks: Sequence[Any]) -> Run:
+def begin(run: Run, fingerprints: dict[str, str], source: Any = None, callbacks: Sequence[Any] = ()) -> Run:
     """Train a new run; `source` stands in for the data file, callbacks are Keras'."""
     with Writer(run) as writer:
         _train(writer, fingerprints, source, callbacks)

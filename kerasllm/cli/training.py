@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Group, Parameter
@@ -30,9 +31,11 @@ def _train(recipe: Recipe, runs: str, name: str, json: bool) -> int:
     from kerasllm.run import create
 
     recipe = recipe.anchored()
-    recipe.fingerprints()  # a missing file is told before a run is made
-    run = session.reserved(recipe) or create(recipe, runs, name, "cli")
-    return follow(run, run.resume, json)
+    if run := session.reserved(recipe):
+        return follow(run, run.resume, json)
+    fingerprints = recipe.fingerprints()  # a missing file is told before a run is made
+    run = create(recipe, runs, name, "cli")
+    return follow(run, partial(session.begin, run, fingerprints), json)
 
 
 def add_recipes(words: list[str]) -> None:
