@@ -5,6 +5,8 @@ from __future__ import annotations
 import locale
 import os
 import re
+from collections.abc import Mapping
+from typing import Any
 
 SIDES = {"train": "训练", "validation": "验证", "test": "测试"}
 NAMES = {
@@ -35,6 +37,17 @@ def language() -> str:
     """ "zh" where the environment speaks Chinese, else "en"."""
     spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG")
     return "zh" if (spoken or locale.getlocale()[0] or "").lower().startswith(("zh", "chinese")) else "en"
+
+
+def said(english: str, chinese: str) -> str:
+    """What a person reads, in their language."""
+    return chinese if language() == "zh" else english
+
+
+def message(status: Mapping[str, Any]) -> str:
+    """What a run's status tells of its end, in the person's language."""
+    english = str(status.get("message", ""))
+    return said(english, status.get("message_zh") or english)
 
 
 def named(name: str, language: str) -> str:

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 import kerasllm
+from kerasllm import batch
 from kerasllm.errors import InputError
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files, watch
@@ -78,8 +79,11 @@ def test_a_full_name_wins_over_a_longer_one() -> None:
 
 def test_a_folder_of_runs_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"cannot write runs|is no folder"):
-        create(LinearRegression(), tmp_path / "file")
+    for place in (tmp_path / "file", tmp_path / "file" / "runs"):
+        with pytest.raises(InputError, match=r"cannot write runs|is no folder"):
+            create(LinearRegression(), place)
+        with pytest.raises(InputError, match=r"cannot write runs|is no folder"):
+            batch.open_batch(batch.Source("linear_regression"), [batch.Point({})], 1, str(place))
 
 
 def test_a_run_of_a_newer_format_is_refused() -> None:

@@ -18,6 +18,7 @@ from kerasllm.batch.points import Point, Source, seeded
 from kerasllm.errors import InputError
 from kerasllm.own_notebook import SOURCE
 from kerasllm.run import Run, files, runs_folder
+from kerasllm.run.folder import may_write
 
 FORMAT = 1
 PATIENCE = 60.0  # seconds for the workers of a killed command to save their runs and end
@@ -59,7 +60,8 @@ class Batch:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the batch: one command at a time, and none before the workers of a killed one have ended."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        with may_write(self.path.parent.parent):
+            self.path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.path / ".lock")
         try:
             lock.acquire(timeout=0)
@@ -95,7 +97,8 @@ def open_batch(source: Source, points: Sequence[Point], seeds: int, folder: str 
     content = json.dumps([source.name, values, source.data], sort_keys=True, default=str)
     identity = hashlib.sha256(content.encode()).hexdigest()
     batch = Batch(runs_folder(folder) / "batches" / (name or f"{source.stem}-{identity[:8]}"))
-    found = files.read_json(batch.path / "batch.json")
+    with may_write(runs_folder(folder)):
+        found = files.read_json(batch.path / "batch.json")
     if found and found["identity"] != identity:
         raise InputError(
             f"{batch.path} is a batch of other points or data; choose another --name",

@@ -8,6 +8,7 @@ from typing import Any
 
 from kerasllm.batch.results import Group, Results, as_csv, rows
 from kerasllm.run import files
+from kerasllm.spoken import language, said
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
 WIDTH, HEIGHT, MARGIN = 640, 320, 48
@@ -28,35 +29,32 @@ def page(results: Results, table: Sequence[dict[str, Any]]) -> str:
     """The page's HTML."""
     batch = results.batch
     parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8>",
+        f"<!doctype html><html lang={language()}><meta charset=utf-8>",
         f"<title>{escape(batch.name)}</title><style>{STYLE}</style>",
-        f"<h1>{escape(batch.name)}</h1><p>{escape(batch.asked['source'])}: {len(table)} runs.</p>",
+        f"<h1>{escape(batch.name)}</h1><p>{escape(batch.asked['source'])}",
+        said(f": {len(table)} runs.</p>", f"：{len(table)} 次运行。</p>"),
     ]
     if results.main:
-        direction = "smaller" if results.smaller_is_better else "larger"
-        words = f"{results.main} on the {results.split} rows ({direction} is better), mean ± standard deviation"
+        english, chinese = results.shown()
+        direction, zh = ("smaller", "越小越好") if results.smaller_is_better else ("larger", "越大越好")
+        words = said(f"{english} ({direction} is better)", f"{chinese}（{zh}）")
         parts.append(f"<h2>{escape(words)}</h2>{_groups(results)}")
     parts.append(_curves(results))
-    parts.append(f"<h2>Runs</h2>{_rows(table, results.best.name if results.best else '')}</html>")
+    runs = _rows(table, results.best.name if results.best else "")
+    parts.append(f"<h2>{said('Runs', '各次运行')}</h2>{runs}</html>")
     return "\n".join(parts)
 
 
 def _groups(results: Results) -> str:
-    head = "".join(f"<th>{escape(name)}" for name in (*results.batch.varied, results.main, "±", "runs"))
+    names = (*results.batch.varied, results.main, "±", said("runs", "运行"))
+    head = "".join(f"<th>{escape(name)}" for name in names)
     body = []
-    for group in _ranked(results):
+    for group in results.ranked():
         best = " class=best" if results.best in group.runs else ""
-        cells = [*group.parameters.values(), group.mean, group.spread, f"{len(group.values)} of {len(group.runs)}"]
+        of = f"{len(group.values)} {said('of', '/')} {len(group.runs)}"
+        cells = [*group.parameters.values(), group.mean, group.spread, of]
         body.append(f"<tr{best}>{''.join(map(_cell, cells))}")
     return f"<table><tr>{head}{''.join(body)}</table>"
-
-
-def _ranked(results: Results) -> list[Group]:
-    sign = 1 if results.smaller_is_better else -1
-    scored = [group for group in results.groups if group.mean is not None]
-    return sorted(scored, key=lambda group: sign * (group.mean or 0)) + [
-        group for group in results.groups if group.mean is None
-    ]
 
 
 def _rows(table: Sequence[dict[str, Any]], best: str) -> str:
@@ -78,7 +76,7 @@ def _cell(value: Any) -> str:
 def _curves(results: Results) -> str:
     """The loss over the epochs: per set of parameters the seeds' mean as a line, their range as a band."""
     for metric in ("val_loss", "loss"):
-        drawn = [(group, band) for group in _ranked(results)[:MOST_CURVES] if (band := _band(group, metric))]
+        drawn = [(group, band) for group in results.ranked()[:MOST_CURVES] if (band := _band(group, metric))]
         if drawn:
             break
     else:
@@ -101,16 +99,20 @@ def _curves(results: Results) -> str:
         line = " ".join(place(epoch, mean) for epoch, _, mean, _ in band)
         shapes.append(f"<polygon points='{' '.join(around)}' fill='{colour}' opacity='.15'/>")
         shapes.append(f"<polyline points='{line}' fill='none' stroke='{colour}' stroke-width='2'{dash}/>")
-        words = ", ".join(f"{name}={value}" for name, value in group.parameters.items()) or "all runs"
+        if len(band) == 1:  # of which a line shows nothing
+            x, y = line.split(",")
+            shapes.append(f"<circle cx='{x}' cy='{y}' r='3' fill='{colour}'/>")
+        words = ", ".join(f"{name}={value}" for name, value in group.parameters.items()) or said("all runs", "全部运行")
         legend.append(f"<li style='color:{colour}'>{escape(words)}")
     frame = f"M{MARGIN},{MARGIN}V{HEIGHT - MARGIN}H{WIDTH - MARGIN}"
+    words, end = said(": the seeds' mean, and their range", "：各随机种子的均值与范围"), said("epoch", "轮次")
     texts = [
         f"<text x='{MARGIN - 6}' y='{MARGIN + 4}' text-anchor='end'>{high:.3g}</text>",
         f"<text x='{MARGIN - 6}' y='{HEIGHT - MARGIN}' text-anchor='end'>{low:.3g}</text>",
-        f"<text x='{WIDTH - MARGIN}' y='{HEIGHT - MARGIN + 18}' text-anchor='end'>epoch {last}</text>",
+        f"<text x='{WIDTH - MARGIN}' y='{HEIGHT - MARGIN + 18}' text-anchor='end'>{end} {last}</text>",
     ]
     return (
-        f"<h2>{metric}: the seeds' mean, and their range</h2>"
+        f"<h2>{metric}{words}</h2>"
         f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' width='{WIDTH}' role='img' font-size='12'>"
         f"<path d='{frame}' fill='none' stroke='#888'/>{''.join(shapes)}{''.join(texts)}</svg>"
         f"<ul>{''.join(legend)}</ul>"

@@ -1,4 +1,4 @@
-"""A batch's results: a row per run, the seeds' mean and spread per set of parameters, and the best run."""
+"""A batch's results: a row per run, the seeds' mean and spread per set of parameters, and the best run of the best."""
 
 from __future__ import annotations
 
@@ -7,21 +7,28 @@ import io
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from kerasllm import recipes
 from kerasllm.batch.folder import Batch
 from kerasllm.evaluate import flat
 from kerasllm.run import Run
+from kerasllm.spoken import message, named
 
 
 @dataclass(frozen=True)
 class Group:
-    """The runs that differ in nothing but the seed; `values` are their main scores."""
+    """The runs that differ in nothing but the seed, and the main score of each completed one."""
 
     parameters: dict[str, Any]
     runs: list[Run]
-    values: list[float]
+    scores: list[float | None]
+
+    @property
+    def values(self) -> list[float]:
+        """The scores that there are."""
+        return [score for score in self.scores if score is not None]
 
     @property
     def mean(self) -> float | None:
@@ -36,14 +43,43 @@ class Group:
 
 @dataclass(frozen=True)
 class Results:
-    """What a batch found out. `main` is the score that chose `best`, on the rows of `split`."""
+    """What a batch found out. `main` is the score that ranks, on the rows of `split`."""
 
     batch: Batch
     main: str
     smaller_is_better: bool
     split: str
     groups: list[Group]
-    best: Run | None
+
+    def ranked(self) -> list[Group]:
+        """The groups, the best mean first; those that lack a seed's score come after the others."""
+        most, sign = max((len(group.values) for group in self.groups), default=0), self._sign
+        return sorted(self.groups, key=lambda group: (most - len(group.values), sign * (group.mean or 0)))
+
+    @cached_property
+    def best(self) -> Run | None:
+        """The best run of the best mean.
+
+        A seed divides the rows, too: of all the runs the best may be the one with the easiest rows to be scored on.
+        """
+        group = next(iter(self.ranked()), None)
+        scored = zip(group.runs, group.scores, strict=True) if group else ()
+        found = [(self._sign * score, run) for run, score in scored if score is not None]
+        return min(found, key=lambda pair: pair[0])[1] if found else None
+
+    def shown(self) -> tuple[str, str]:
+        """What is shown of each group, in English and Chinese."""
+        english, chinese = f"{self.main} on the {self.split} rows", f"{named(self.split, 'zh')}集上的 {self.main}"
+        if all(len(group.runs) == 1 for group in self.groups):
+            return english, chinese
+        return (
+            f"{english}, mean ± standard deviation over the seeds, each of which divides the rows anew",
+            f"{chinese}，各随机种子的均值 ± 标准差，每个种子各自划分数据",
+        )
+
+    @property
+    def _sign(self) -> int:
+        return 1 if self.smaller_is_better else -1
 
 
 def results(batch: Batch) -> Results:
@@ -55,18 +91,13 @@ def results(batch: Batch) -> Results:
     recipe = next((run.asked["recipe"] for run in batch.runs if reports[run.name]), "")
     smaller_is_better = bool(recipe) and recipes.find(recipe).smaller_is_better
     groups: dict[str, Group] = {}
-    best: tuple[float, Run] | None = None
     for run, point in zip(batch.runs, batch.points, strict=True):
         shown = {name: point.get(name) for name in batch.varied}
         group = groups.setdefault(repr(shown), Group(shown, [], []))
         group.runs.append(run)
-        value = reports[run.name]["splits"][split].get(main) if main and reports[run.name] else None
-        if value is not None:
-            group.values.append(value)
-            is_better = best is None or (value < best[0] if smaller_is_better else value > best[0])
-            if is_better and run.state == "completed":
-                best = value, run
-    return Results(batch, main, smaller_is_better, split, list(groups.values()), best[1] if best else None)
+        counts = main and reports[run.name] and run.state == "completed"
+        group.scores.append(reports[run.name]["splits"][split].get(main) if counts else None)
+    return Results(batch, main, smaller_is_better, split, list(groups.values()))
 
 
 def _split(reports: Sequence[dict[str, Any]]) -> str:
@@ -86,7 +117,7 @@ def rows(batch: Batch) -> list[dict[str, Any]]:
         row["seconds"] = round(run.seconds, 2) or None
         for split, scores in run.report.get("splits", {}).items():
             row |= {f"{split} {name}": value for name, value in flat(scores).items() if name != "main"}
-        found.append(row | {"message": status.get("message", "")})
+        found.append(row | {"message": message(status)})
     return found
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import errno
 import io
-import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 from cyclopts import App, CycloptsError, Group, UnusedCliTokensError
 
 from kerasllm import __version__
+from kerasllm.cli.answering import evaluate, predict
 from kerasllm.cli.batch import batch
 from kerasllm.cli.progress import device_notes, draw
 from kerasllm.cli.report import (
@@ -24,8 +24,6 @@ from kerasllm.cli.report import (
     cell,
     finish,
     follow,
-    line,
-    message,
     number,
     print_scores,
     report,
@@ -41,22 +39,18 @@ from kerasllm.cli.speech import (
     Source,
     argument,
     chinese,
-    language,
     option,
     padded,
     pairs,
-    said,
     width,
     word,
 )
 from kerasllm.cli.training import add_recipes, train
 from kerasllm.cli.usage import in_chinese
-from kerasllm.errors import InputError, may_read
+from kerasllm.errors import InputError
 from kerasllm.run import Run, differing, open_run, runs_folder
 from kerasllm.run import runs as list_runs
-
-if TYPE_CHECKING:
-    from kerasllm.encoders.pictures import UnreadableError
+from kerasllm.spoken import language, message, said
 
 # The disk's or the folder's doing, not a fault of ours.
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -64,10 +58,7 @@ UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES
 
 app = App(
     name="kerasllm",
-    help=said(
-        "Keras reference models for your own data.",
-        "用自己的数据训练 Keras 参考模型。",
-    ),
+    help=said("Keras reference models for your own data.", "用自己的数据训练 Keras 参考模型。"),
     version=__version__,
     help_format="plaintext",  # the library's markdown would double the time of --help
     group_commands=Group(said("Commands", "命令")),
@@ -86,6 +77,8 @@ app.command(
         "全部检查之后才开始；中断后再次执行同一命令即可继续，已完成的保持不变。"
     ),
 )
+app.command(predict, help=chinese("用一次运行的模型回答若干行。"))
+app.command(evaluate, help=chinese("用新的带标签的行给模型打分。"))
 # Named, not imported: its flags are drawn from a model that the other commands need not wait for.
 app.command(
     "kerasllm.cli.writing:generate",
@@ -161,103 +154,6 @@ def resume(run: RunName, /, *, runs: Runs = "", json: Json = False) -> int:
 
         return follow(found, lambda: execute(found), json)
     return follow(found, found.resume, json)
-
-
-@app.command(help=chinese("用一次运行的模型回答若干行。"))
-def predict(
-    run: RunName,
-    /,
-    *rows: Annotated[
-        str,
-        argument(
-            "texts; or paths of pictures; or a table's rows as JSON objects, '{\"area\": 90}' for one, or bare values "
-            "where there is one column. What begins with a dash stands after --",
-            "文本；或图片文件的路径；或表格的行，写作 JSON 对象，如 '{\"area\": 90}'，只有一列时可直接写值。"
-            "以横线开头的写在 -- 之后",
-        ),
-    ],
-    file: Annotated[
-        str,
-        option(
-            "CSV or Parquet file with the rows, or folder of pictures", "存放这些行的 CSV 或 Parquet 文件，或图片文件夹"
-        ),
-    ] = "",
-    runs: Runs = "",
-    json: Json = False,
-) -> None:
-    """Answer rows with a run's model."""
-    found = open_run(run, runs)
-    if bool(rows) == bool(file):
-        raise InputError("predict: give rows or --file, one of both", "predict：请给出行或 --file，二者之一")
-    left_out: dict[str, Any] = {}
-    with may_read():
-        is_folder = bool(file) and Path(file).is_dir()
-    if is_folder:
-        answers, reasons = _predict_folder(found, Path(file))
-        for path, reason in reasons.items():
-            print(said(f"{path}: {reason}", f"{path}：{reason.zh}"), file=sys.stderr)
-        left_out = {"unreadable": [{"picture": path, "reason": str(reason)} for path, reason in reasons.items()]}
-    elif file:
-        from kerasllm.data.files import read
-
-        answers = found.predict(read(file).columns)
-    else:
-        answers = found.predict([_row(row) for row in rows])
-    for answer in answers:
-        print(line(answer))
-    finish(json, {"rows": answers, **left_out})
-
-
-def _predict_folder(run: Run, folder: Path) -> tuple[list[dict[str, Any]], dict[str, UnreadableError]]:
-    """The answers for a folder's pictures, and the reasons of those that cannot be read, by path."""
-    from kerasllm import encoders
-    from kerasllm.data.notes import Notes
-    from kerasllm.data.picture_folder import walk
-    from kerasllm.data.pictures import reasons
-
-    encoder, _ = encoders.load(run.path)
-    if not isinstance(encoder, encoders.PictureEncoder):
-        raise InputError(
-            f"{folder} is a folder, and {run.name} answers no pictures; --file names a CSV or Parquet file",
-            f"{folder} 是文件夹，而 {run.name} 不回答图片；--file 应为 CSV 或 Parquet 文件",
-        )
-    paths = [str(path) for path, _ in walk(folder, Notes())]
-    bad = reasons(paths, encoder)
-    good = [path for path in paths if path not in bad]
-    return [{"picture": path, **answer} for path, answer in zip(good, run.predict(good), strict=True)], bad
-
-
-@app.command(help=chinese("用新的带标签的行给模型打分。"))
-def evaluate(
-    run: RunName,
-    /,
-    *,
-    data: Annotated[
-        str,
-        option(
-            "CSV or Parquet file with the rows, or folder of a picture model's classes",
-            "存放这些行的 CSV 或 Parquet 文件，或图片模型的各类别文件夹",
-        ),
-    ],
-    runs: Runs = "",
-    json: Json = False,
-) -> None:
-    """Score a run's model on new labelled rows."""
-    from kerasllm.data.card import told
-    from kerasllm.data.notes import SHOWN
-    from kerasllm.evaluate import flat
-
-    found = open_run(run, runs).evaluate(data)
-    scores, notes, unreadable = flat(found), found.get("notes", []), found.get("unreadable", [])
-    print_scores(scores)
-    for note in notes:
-        print(f"  {said('note', '提示')}: {told(found, note, language())}")
-    for one in unreadable[:SHOWN]:
-        print(f"    {told(found, one, language())}")
-    odd: dict[str, Any] = {"notes": notes} if notes else {}
-    if unreadable:
-        odd["unreadable"] = {"count": len(unreadable), "first": unreadable[:SHOWN]}
-    finish(json, {"scores": scores, **odd})
 
 
 @app.command(help=chinese("列出所有运行，最新的在前。"))
@@ -392,12 +288,3 @@ def notebook(
 
     run = reserve(source, pairs(p), runs=runs, name=name)
     return follow(run, lambda: execute(run), json)
-
-
-def _row(text: str) -> Any:
-    """A row given on the command line: a JSON object, or else the text itself."""
-    try:
-        row = json.loads(text)
-    except json.JSONDecodeError:
-        return text
-    return row if isinstance(row, dict) else text

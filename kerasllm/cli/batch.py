@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 from kerasllm.cli.report import STOPPED, cell, finish, number, state, summary
-from kerasllm.cli.speech import Json, Pairs, Runs, Source, option, pairs, said, word
+from kerasllm.cli.speech import Json, Pairs, Runs, Source, option, pairs, word
 from kerasllm.errors import InputError
+from kerasllm.spoken import said
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -144,8 +145,7 @@ def _table(progress: Progress) -> Table:
 def _print(outcome: Results, progress: Progress) -> None:
     folder = outcome.batch.path
     if outcome.main:
-        english = f"{outcome.main} on the {outcome.split} rows, mean ± standard deviation over the seeds:"
-        print(said(english, f"{word(outcome.split)}集上的 {outcome.main}，各随机种子的均值 ± 标准差:"))
+        print(f"{said(*outcome.shown())}:")
     for group in outcome.groups if outcome.main else ():
         words = "  ".join(f"{name}={cell(value)}" for name, value in group.parameters.items())
         spread = f" ± {group.spread:.2g}" if group.spread is not None else ""
@@ -162,6 +162,8 @@ def _print(outcome: Results, progress: Progress) -> None:
         if error := _error(run, progress):
             print(f"{word('failed')}: {run.name}: {error}")
     print(f"{folder / 'table.csv'}\n{folder / 'table.html'}")
+    if progress.is_stopping:
+        print(said("the same command goes on from here", "再次执行同一命令即可继续"))
 
 
 def _summary(outcome: Results, progress: Progress) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from kerasllm.cli.speech import said, word
+from kerasllm.cli.speech import word
 from kerasllm.data.card import render
 from kerasllm.run import Run, watch
-from kerasllm.spoken import language
+from kerasllm.spoken import language, said
 
 SHOWN = 20  # epochs told of a training
 

@@ -10,8 +10,9 @@ from contextlib import suppress
 from typing import Any
 
 from kerasllm.cli.progress import draw
-from kerasllm.cli.speech import said, word
+from kerasllm.cli.speech import word
 from kerasllm.run import Run, files
+from kerasllm.spoken import message, said
 
 STOPPED = 130  # as a shell reports Ctrl-C
 
@@ -48,12 +49,6 @@ def state(run: Run) -> str:
         return said(f"its process is gone; {cure} goes on", f"进程已不在；{cure} 可以继续")
     why = message(status)
     return f"{word(state)} ({why})" if why else word(state)
-
-
-def message(status: dict[str, Any]) -> str:
-    """What the status tells of the run's end, in the person's language."""
-    english = str(status.get("message", ""))
-    return said(english, status.get("message_zh") or english)
 
 
 def summary(run: Run) -> dict[str, Any]:

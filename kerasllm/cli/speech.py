@@ -8,12 +8,7 @@ from unicodedata import east_asian_width
 from cyclopts import Group, Parameter
 
 from kerasllm.errors import InputError
-from kerasllm.spoken import language, named
-
-
-def said(english: str, chinese: str) -> str:
-    """What a person reads, in their language."""
-    return chinese if language() == "zh" else english
+from kerasllm.spoken import language, named, said
 
 
 def word(name: str) -> str:

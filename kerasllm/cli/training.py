@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Group, Parameter
 
 from kerasllm.cli.report import follow
-from kerasllm.cli.speech import Json, Name, Runs, language, said
+from kerasllm.cli.speech import Json, Name, Runs
+from kerasllm.spoken import language, said
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

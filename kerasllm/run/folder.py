@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -337,6 +338,22 @@ def create(
     return reserve(asked, recipe.name(), folder, name, texts)
 
 
+@contextmanager
+def may_write(place: Path) -> Iterator[None]:
+    """Say in one line why nothing can be made in a folder of runs."""
+    if place.exists() and not place.is_dir():
+        raise InputError(f"{place} is no folder", f"{place} 不是文件夹")
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"cannot write runs to {place}: {error.strerror}; choose another folder with --runs",
+            f"无法把运行写入 {place}：{error.strerror}；请用 --runs 另选文件夹",
+        ) from error
+
+
 def reserve(
     asked: Mapping[str, Any],
     stem: str,
@@ -356,20 +373,14 @@ def reserve(
     attempt = 1
     while True:
         try:
-            path.mkdir(parents=True)
+            with may_write(place):
+                path.mkdir(parents=True)
             break
         except FileExistsError:
-            if name and path.exists():
+            if name:
                 raise InputError(f"{path} exists already; choose another name", f"{path} 已存在；请另选名称") from None
-            if not place.is_dir():
-                raise InputError(f"{place} is no folder", f"{place} 不是文件夹") from None
             attempt += 1
             path = place / f"{stem}-{attempt}"
-        except OSError as error:
-            raise InputError(
-                f"cannot write runs to {place}: {error.strerror}; choose another folder with --runs",
-                f"无法把运行写入 {place}：{error.strerror}；请用 --runs 另选文件夹",
-            ) from error
     for file, text in texts.items():
         files.replace_text(path / file, text)
     files.replace_json(path / "status.json", {"state": "queued", "heartbeat": time.time(), **myself()})
