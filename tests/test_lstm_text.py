@@ -98,14 +98,15 @@ def test_a_step_per_token_tells_the_same_as_the_whole_text() -> None:
     np.testing.assert_allclose(np.stack(found, axis=1), model.predict(ids, verbose=0), atol=1e-5)
 
 
-def test_the_network_that_writes_is_made_once_and_goes_with_the_one_that_it_writes_for() -> None:
+@pytest.mark.parametrize("make", [stepping, language._surprise, language._chosen])
+def test_what_is_made_of_a_network_is_made_once_and_goes_with_it(make: Any) -> None:
     model = network()
-    step = weakref.ref(stepping(model))
-    assert step() is stepping(model)
+    made = weakref.ref(make(model))
+    assert made() is make(model)
     del model
     gc.collect()  # the network, which is a cycle; and then the one that it let go of
     gc.collect()
-    assert step() is None
+    assert made() is None
 
 
 def test_the_saved_network_takes_any_number_of_rows_and_any_length(tmp_path: Path) -> None:
@@ -191,6 +192,19 @@ def test_what_is_drawn_follows_the_distribution_and_the_seed() -> None:
     logits[1] = -np.inf
     shares = np.exp(logits) / np.exp(logits).sum()
     np.testing.assert_allclose(np.bincount(drawn[0], minlength=11) / 4000, shares, atol=0.03)
+
+
+def test_a_long_prompt_is_read_in_pieces_and_none_of_it_is_lost() -> None:
+    model, prompt = network(), [0, *tokens(2 * language.READ + 5).tolist()]
+    options: dict[str, Any] = {"temperature": 0, "top_k": 0, "top_p": 1.0, "seed": 0, "never": []}
+    likeliest = model.predict(np.array([prompt]), verbose=0)[0, -1].argmax()
+    step = stepping(model)
+    (drawn,) = written(step, prompt, 3, length=1, **options)
+    assert drawn.tolist() == [likeliest] * 3
+    read: list[int] = []
+    step.predict_on_batch = lambda given, one=step.predict_on_batch: (read.append(given[0].shape[1]), one(given))[1]
+    list(written(step, prompt, 1, length=2, **options))
+    assert read == [64, 64, *[1] * 6, *[1] * 2]
 
 
 @pytest.fixture(scope="module")
@@ -289,4 +303,14 @@ def test_a_run_that_writes_no_text_says_so(runs: Path) -> None:
 def test_a_long_text_is_scored_in_part(trained: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert language.PIECE > language.WARM
     monkeypatch.setattr("kerasllm.language.MOST", 100)
-    assert trained.evaluate(["abcdefgh" * 30])["characters"] == 100
+    found = trained.evaluate(["abcdefgh" * 30])
+    assert found["characters"] == 100
+    assert found["notes"] == ["only the first 100 tokens are scored"]
+
+
+def test_an_evaluation_tells_which_texts_it_leaves_out_and_which_characters_are_new(trained: Run) -> None:
+    found = trained.evaluate({"text": ["abcdefgh", " ", "abcÄ"]})
+    assert found["rows"] == 2
+    assert found["notes"] == ["1 left out: no text in 'text'", "characters that training never saw: 'Ä'"]
+    assert [found["zh"][note] for note in found["notes"]] == ["略去 1：'text' 列没有文本", "训练中没有的字符：'Ä'"]
+    assert "notes" not in trained.evaluate(["abcdefgh"])

@@ -20,11 +20,12 @@ def generate(run: RunName, /, **options: Any) -> None:
     prompt, runs, json = options.pop("prompt", ""), options.pop("runs", ""), options.pop("json", False)
     found = open_run(run, runs)
     pieces: list[str] = []
+    drawn = found.generate(prompt, **options)
+    print(prompt, end="", flush=True)
     began = time.perf_counter()
-    for piece in found.generate(prompt, **options):
+    for piece in drawn:
         if not pieces:
             began = time.perf_counter()  # what compiling took is not writing
-            print(prompt, end="")
         pieces.append(piece)
         print(piece, end="", flush=True)
     print()

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import keras
 from keras import initializers, layers, ops, regularizers
+
+from kerasllm.models.once import once
 
 
 def lstm_lm(
@@ -115,18 +116,9 @@ def carrying(model: keras.Model, streams: int) -> keras.Model:
     return keras.Model({"ids": ids, "begin": begin}, logits, name="training")
 
 
-# Made once for each network: whoever writes twice waits once until it is traced or compiled.
-_stepping: WeakKeyDictionary[keras.Model, keras.Model] = WeakKeyDictionary()
-
-
+@once
 def stepping(model: keras.Model) -> keras.Model:
     """The network to write with: (ids, state) -> (logits, state), the state a list of (B, U), two per LSTM."""
-    if model not in _stepping:
-        _stepping[model] = _step_by_step(model)
-    return _stepping[model]
-
-
-def _step_by_step(model: keras.Model) -> keras.Model:
     before: list[Any] = []
     after: list[Any] = []
 

@@ -8,8 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerasllm.models.once import once
+
 PIECE, WARM = 384, 128  # tokens scored at a time, of which all but the first piece's first ones only warm the state
 CONTEXT = 256  # last tokens of a prompt that its next token is told from
+READ = 64  # tokens of a prompt at a time, and what is left one by one: each length is a compilation
 ROWS = 16  # at a time: logits of a large vocabulary are large
 
 
@@ -23,15 +26,20 @@ def nats(model: keras.Model, tokens: np.ndarray) -> np.ndarray:
     length = min(PIECE, targets)
     starts = [0, *range(length - WARM, targets - WARM, length - WARM)] if length == PIECE else [0]
     places = np.minimum(starts, targets - length)[:, None] + np.arange(length)  # (pieces, T)
-    following = keras.Input((None,), name="following", dtype="int32")
-    logits = model.output
-    chosen = ops.take_along_axis(logits, following[..., None], axis=-1)[..., 0]
-    surprise = keras.Model([model.input, following], ops.logsumexp(logits, axis=-1) - chosen)
-    given = surprise.predict([tokens[places], tokens[places + 1]], batch_size=ROWS, verbose=0)
+    given = _surprise(model).predict([tokens[places], tokens[places + 1]], batch_size=ROWS, verbose=0)
     found = np.empty(targets, "float64")
     for place, values in zip(places[::-1], given[::-1], strict=True):  # later pieces first: the warm part is replaced
         found[place] = values
     return found
+
+
+@once
+def _surprise(model: keras.Model) -> keras.Model:
+    """(ids, following), each (B, T) -> (B, T) nats of what follows."""
+    following = keras.Input((None,), name="following", dtype="int32")
+    logits = model.output
+    chosen = ops.take_along_axis(logits, following[..., None], axis=-1)[..., 0]
+    return keras.Model([model.input, following], ops.logsumexp(logits, axis=-1) - chosen)
 
 
 def next_logits(model: keras.Model, rows: Sequence[np.ndarray]) -> np.ndarray:
@@ -41,10 +49,15 @@ def next_logits(model: keras.Model, rows: Sequence[np.ndarray]) -> np.ndarray:
     ids = np.zeros((len(recent), length), "int32")
     for place, row in enumerate(recent):
         ids[place, : len(row)] = row  # what follows the row's end cannot reach back
-    last = keras.Input((), name="last", dtype="int32")
-    chosen = ops.take_along_axis(model.output, last[:, None, None], axis=1)[:, 0]
     lasts = np.array([len(row) - 1 for row in recent], "int32")
-    return np.asarray(keras.Model([model.input, last], chosen).predict([ids, lasts], batch_size=ROWS, verbose=0))
+    return np.asarray(_chosen(model).predict([ids, lasts], batch_size=ROWS, verbose=0))
+
+
+@once
+def _chosen(model: keras.Model) -> keras.Model:
+    """(ids (B, T), a place (B,)) -> (B, V) logits at that place."""
+    place = keras.Input((), name="place", dtype="int32")
+    return keras.Model([model.input, place], ops.take_along_axis(model.output, place[:, None, None], axis=1)[:, 0])
 
 
 def written(
@@ -68,10 +81,12 @@ def written(
     """
     draw = np.random.default_rng(seed)
     state = [np.zeros((rows, one.shape[-1]), "float32") for one in step.inputs[1:]]
-    for token in prompt:
-        logits, state = step.predict_on_batch([np.full((rows, 1), token, "int32"), state])
+    whole = len(prompt) // READ * READ
+    for place in (*range(0, whole, READ), *range(whole, len(prompt))):
+        piece = prompt[place : place + (READ if place < whole else 1)]
+        logits, state = step.predict_on_batch([np.tile(np.array(piece, "int32"), (rows, 1)), state])
     for _ in range(length):
-        scores = np.asarray(logits)[:, 0].astype("float64")
+        scores = np.asarray(logits)[:, -1].astype("float64")
         scores[:, list(never)] = -np.inf
         shares = kept(scores, temperature, top_k, top_p)
         # One number per row decides: the first token at which the shares sum up to more than it.
