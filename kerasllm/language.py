@@ -173,7 +173,7 @@ class LanguageModel(Recipe):
         """New texts; what follows each place is the truth."""
         from kerasllm.data.language import labelled
 
-        return labelled(source, self.text)
+        return labelled(source, self.text, encoder, MOST)
 
     def batches(self, examples: Any, seed: int | None = None) -> Any:
         """Streams of text, window by window."""

@@ -11,7 +11,7 @@ import numpy as np
 from kerasllm.data import Data, Rows
 from kerasllm.data.files import read, read_text
 from kerasllm.data.memory import is_blank
-from kerasllm.data.notes import Notes, describe_lengths, in_file
+from kerasllm.data.notes import Notes, describe_lengths, in_file, some
 from kerasllm.data.splits import divide, not_elsewhere, shares_and_files, sizes
 from kerasllm.encoders import LanguageEncoder, NextToken
 from kerasllm.errors import InputError
@@ -92,10 +92,16 @@ def read_language(
     return Data(train, held[0] or None, held[1] or None, encoder, NextToken(encoder), card | notes.entries())
 
 
-def labelled(source: Any, text: str) -> Rows:
-    """New texts, to evaluate a trained model on."""
-    texts = _texts(source, text, Notes()).texts
-    return Rows(texts, texts)
+def labelled(source: Any, text: str, encoder: LanguageEncoder, most: int) -> Rows:
+    """New texts, to evaluate a trained model on, of which it scores `most` tokens."""
+    notes = Notes()
+    texts = _texts(source, text, notes).texts
+    if unknown := sorted({one for found in texts for one in encoder.unknown(found)}):
+        shown, zh = (some(list(map(repr, unknown)), language=language) for language in ("en", "zh"))
+        notes.warn(f"characters that training never saw: {shown}", f"训练中没有的字符：{zh}")
+    if sum(map(len, encoder.encode(texts)["ids"])) > most:
+        notes.warn(f"only the first {most} tokens are scored", f"只给前 {most} 个词元评分")
+    return Rows(texts, texts, notes)
 
 
 def is_plain(source: Any) -> bool:
