@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from kerasllm.errors import needs
+from kerasllm.errors import InputError, nearest, needs
 
 
 @contextmanager
@@ -42,9 +42,16 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 # faults again, up to half of a training's time. Read when the first tensor is made.
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 
+BACKENDS = ("tensorflow", "jax", "torch")
+if (wanted := os.environ.get("KERAS_BACKEND") or BACKENDS[0]) not in BACKENDS:
+    raise InputError(
+        f"KERAS_BACKEND={wanted} is none of {', '.join(BACKENDS)}{nearest(wanted, BACKENDS)}",
+        f"KERAS_BACKEND={wanted} 不是 {'、'.join(BACKENDS)} 之一{nearest(wanted, BACKENDS, 'zh')}",
+    )
+
 # Keras takes TensorFlow unless it is told otherwise, also where only another backend is installed.
 if "KERAS_BACKEND" not in os.environ and not find_spec("tensorflow"):
-    there = [name for name in ("jax", "torch") if find_spec(name)]
+    there = [name for name in BACKENDS if find_spec(name)]
     if len(there) == 1:
         os.environ["KERAS_BACKEND"] = there[0]
 

@@ -86,6 +86,13 @@ def advice(found: dict[str, Any]) -> list[tuple[str, str]]:
                 f"KERAS_BACKEND={wanted}，但它没有安装：pip install 'kerasllm[{extra}]'，或取消该变量",
             )
         )
+    elif wanted and wanted not in BACKENDS:
+        told.append(
+            (
+                f"KERAS_BACKEND={wanted} is no backend: set it to {' or '.join(BACKENDS)}, or unset it",
+                f"KERAS_BACKEND={wanted} 不是后端：请设为 {' 或 '.join(BACKENDS)}，或取消该变量",
+            )
+        )
     elif not packages["keras"] or not any(packages[name] for name in BACKENDS):
         told.append(("to train: pip install 'kerasllm[train]'", "要训练：pip install 'kerasllm[train]'"))
     elif found["error"]:

@@ -61,6 +61,9 @@ def test_a_backend_that_is_asked_for_and_lacks_is_told(monkeypatch: pytest.Monke
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     ((english, _),) = doctor.advice(found(packages={"jax": ""}, backend="", error="x"))
     assert english == "KERAS_BACKEND=jax, which is not installed: pip install 'kerasllm[jax]', or unset it"
+    monkeypatch.setenv("KERAS_BACKEND", "jx")
+    ((english, _),) = doctor.advice(found(backend="", error="x"))
+    assert english == "KERAS_BACKEND=jx is no backend: set it to tensorflow or jax or torch, or unset it"
 
 
 def test_a_backend_that_kills_its_process_does_not_kill_the_doctor(monkeypatch: pytest.MonkeyPatch) -> None:

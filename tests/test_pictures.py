@@ -215,9 +215,10 @@ def test_folders_that_cannot_be_used(tmp_path: Path, animals: Path) -> None:
         (tmp_path / "broken" / name / "x.png").write_bytes(b"x")
     assert "broken: none of 2 pictures can be read, such as a/x.png: no picture" in refused(tmp_path / "broken")
     parts = tmp_path / "parts"
-    for name in ("train", "val"):
+    for name in ("test", "train"):
         write(parts / name, {"cats": 2, "dogs": 2})
-    assert f"{parts} holds train, val, which are splits, not classes" in refused(parts)
+    assert f"{parts} holds test, train, which are splits, not classes" in refused(parts)
+    assert refused(parts).endswith(f"such as {parts / 'train'}")
 
 
 def test_a_chosen_size_suits_the_pictures(tmp_path: Path) -> None:

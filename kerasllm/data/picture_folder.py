@@ -135,12 +135,12 @@ def classes(folder: Path) -> list[str]:
     for name in names:
         files.check_name(folder / name)
     if len(names) > 1 and {name.lower() for name in names} <= SPLITS:
-        shown = ", ".join(names)
+        shown, first = ", ".join(names), next((name for name in names if name.lower().startswith("train")), names[0])
         raise InputError(
             f"{folder} holds {shown}, which are splits, not classes; name one as data, "
-            f"and others as validation or test, such as {folder / names[0]}",
+            f"and others as validation or test, such as {folder / first}",
             f"{folder} 中是 {shown}，它们是划分而不是类别；请把其中一个作为 data，其余作为 validation 或 test，"
-            f"例如 {folder / names[0]}",
+            f"例如 {folder / first}",
         )
     return names
 

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kerasllm.data.files import nearest_beside
 from kerasllm.errors import InputError, did_you_mean, in_one_line, needs
 from kerasllm.presets.architecture import read_json
 
@@ -40,7 +41,10 @@ def folder(preset: str) -> Path:
 @cache
 def _handle(name: str, kinds: tuple[str, ...]) -> str:
     """Where KerasHub keeps the preset of that name."""
-    if "/" in name or name.startswith("."):
+    if name.startswith(("/", ".", "~")) or ("/" in name and Path(name).parent.is_dir()):
+        hint, zh = (nearest_beside(Path(name), language, Path.is_dir) for language in ("en", "zh"))
+        raise InputError(f"preset: no directory {name}{hint}", f"preset：没有目录 {name}{zh}")
+    if "/" in name:
         raise InputError(
             f"preset: {name!r} is no directory; for one of huggingface.co write hf://{name}",
             f"preset：{name!r} 不是目录；huggingface.co 上的模型请写作 hf://{name}",
@@ -67,10 +71,10 @@ def _handle(name: str, kinds: tuple[str, ...]) -> str:
 def _from_hugging_face(name: str, file: str = "") -> Path:
     """Where a model's files lie, or one of them, once they are here."""
     with needs("train"):
-        from huggingface_hub import hf_hub_download, snapshot_download
+        from huggingface_hub import snapshot_download
 
     try:
-        return Path(hf_hub_download(name, file) if file else snapshot_download(name, allow_patterns=FILES))
+        return Path(snapshot_download(name, allow_patterns=[file] if file else FILES)) / file
     except (OSError, ValueError) as error:  # its own errors are of these
         raise _not_to_be_had(f"hf://{name}", error) from error
 
@@ -93,6 +97,6 @@ def _not_to_be_had(preset: str, error: Exception) -> InputError:
     reason = in_one_line(error)
     return InputError(
         f"preset: cannot download {preset} ({reason}); "
-        "give a directory that holds the files, or preset='' for a small encoder from scratch",
-        f"preset：无法下载 {preset}（{reason}）；请给出存放这些文件的目录，或用 preset='' 从零训练一个小编码器",
+        "give a directory that holds the files, or preset='' for a small network from scratch",
+        f"preset：无法下载 {preset}（{reason}）；请给出存放这些文件的目录，或用 preset='' 从零训练一个小网络",
     )

@@ -208,6 +208,11 @@ class ImageClassifier(Classifier):
 
             settings = configuration(self.preset).get("config")
             self._check_shape(settings.get("image_shape") if isinstance(settings, dict) else None, size)
+        elif size < 2 and not self.residual:
+            raise InputError(
+                f"size: {size} px is too little to be halved; set size, or residual=True",
+                f"size：{size} 像素无法再减半；请设 size，或 residual=True",
+            )
         elif 2**self.depth > size:
             raise InputError(
                 f"depth: {self.depth} blocks halve {size} px to nothing; {size.bit_length() - 1} do, or set size",

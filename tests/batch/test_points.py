@@ -159,6 +159,7 @@ def test_what_a_killed_making_left_is_made_again(runs: Path) -> None:
         ("lstm_text", {"tokens": "bpe"}, "vocabulary_size=9000,50", "vocabulary_size: 50 leaves no room for merges"),
         ("lstm_text", {"vocabulary_size": "50"}, "tokens=characters,bpe", "vocabulary_size: 50 leaves no room for me"),
         ("image_classifier", {}, "depth=2,9", "depth: 9 blocks halve 8 px to nothing; 3 do, or set size"),
+        ("image_classifier", {"residual": "false"}, "size=2,1", "size: 1 px is too little to be halved; set size, or "),
         ("image_classifier", {}, "preset=,{empty}", "preset: {empty} has no config.json"),
         ("image_classifier", {}, "preset=no/such,", "preset: 'no/such' is no directory"),
         ("image_classifier", {"preset": "{vit}"}, "size=16,32", "preset: '{vit}' takes pictures of 16 px: set size="),

@@ -142,6 +142,12 @@ def test_a_full_disk_is_one_line_but_a_file_we_forgot_is_our_fault(
         main(["runs"])
 
 
+def test_a_wrong_backend_is_one_line(kerasllm: Command) -> None:
+    done = kerasllm("train", "linear_regression", backend="jx")
+    line = "kerasllm: KERAS_BACKEND=jx is none of tensorflow, jax, torch; did you mean 'jax'?\n"
+    assert (done.returncode, done.stderr) == (2, line)
+
+
 def test_an_interrupt_leaves_with_130(call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*words: Any) -> None:
         raise KeyboardInterrupt

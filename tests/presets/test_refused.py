@@ -90,7 +90,10 @@ def test_a_broken_directory_is_one_line(damage: Any, says: str, tmp_path: Path) 
     assert "\n" not in str(raised.value)
 
 
-def test_a_path_that_is_not_there_is_told_from_a_name() -> None:
+def test_a_path_that_is_not_there_is_told_from_a_name(tmp_path: Path) -> None:
+    (tmp_path / "bert").mkdir()
+    with pytest.raises(InputError, match=r"^preset: no directory .*/berd; did you mean 'bert'\?$"):
+        find(str(tmp_path / "berd"))
     with pytest.raises(
         InputError, match="'models/berd' is no directory; for one of huggingface\\.co write hf://models/b"
     ):
@@ -136,4 +139,4 @@ def test_a_download_that_fails_is_one_line_with_the_cure(
             find(preset)
         assert "\n" not in str(raised.value)
         assert "cannot download" in str(raised.value)
-        assert "give a directory that holds the files, or preset='' for a small encoder" in str(raised.value)
+        assert "give a directory that holds the files, or preset='' for a small network" in str(raised.value)
