@@ -86,6 +86,23 @@ def test_a_folder_of_runs_that_cannot_be_written_is_one_line(tmp_path: Path) -> 
             batch.open_batch(batch.Source("linear_regression"), [batch.Point({})], 1, str(place))
 
 
+def test_a_run_that_failed_before_its_training_began_gives_its_name_back(runs: Path) -> None:
+    first = a_run("mine")
+    with pytest.raises(InputError, match="mine exists already; choose another name"):
+        create(LinearRegression(), name="mine")
+    files.replace_json(first.path / "status.json", {"state": "failed", "message": "no column 'text'"})
+    (first.path / "log.txt").write_text("what went wrong")
+    second = create(LinearRegression(epochs=3), name="mine")
+    assert (second.state, second.recipe.epochs, (second.path / "log.txt").exists()) == ("queued", 3, False)
+    files.append_line(second.path / "sessions.jsonl", {"backend": "tensorflow"})
+    files.replace_json(second.path / "status.json", {"state": "failed", "message": "loss is nan"})
+    with pytest.raises(InputError, match="mine exists already"):
+        create(LinearRegression(), name="mine")
+    (runs / "papers").mkdir()
+    with pytest.raises(InputError, match="papers exists already"):
+        create(LinearRegression(), name="papers")
+
+
 def test_a_run_of_a_newer_format_is_refused() -> None:
     run = a_run()
     files.replace_json(run.path / "run.json", {**run.asked, "format": 99})
