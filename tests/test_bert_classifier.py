@@ -43,6 +43,12 @@ def test_padding_does_not_count(pooling: str) -> None:
     assert np.abs(np.asarray(model(seen)) - short).max() > 1e-5
 
 
+@pytest.mark.parametrize("pooling", ["mean", "first"])
+def test_a_text_without_a_token_has_an_answer(pooling: str) -> None:
+    given = {"ids": np.zeros((1, 3), "int32"), "mask": np.zeros((1, 3), bool)}
+    assert np.isfinite(np.asarray(network(pooling=pooling)(given))).all()
+
+
 @slow
 def test_the_order_of_tokens_counts() -> None:
     model, mask = network(), np.ones((1, 3), bool)

@@ -104,7 +104,8 @@ def bert(
 
     if pooling == "mean":
         share = ops.cast(mask, "float32")
-        share = ops.expand_dims(share / ops.sum(share, axis=1, keepdims=True), -1)  # (B, L, 1)
+        count = ops.maximum(ops.sum(share, axis=1, keepdims=True), 1.0)  # some tokenizers make nothing of an empty text
+        share = ops.expand_dims(share / count, -1)  # (B, L, 1)
         pooled = layers.Dot(axes=1, dtype=dtype, name="mean")([share, hidden])  # (B, 1, E)
         pooled = layers.Flatten(dtype=dtype, name="text")(pooled)  # (B, E)
     else:
