@@ -20,18 +20,20 @@ from kerasllm.errors import InputError, did_you_mean, may_read, needs
 
 PARAMETERS, INJECTED = "parameters", "injected-parameters"  # tags; papermill's own cell comes after and counts
 NO_LITERAL = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError)  # as Python's parser says it
-SIMPLE: dict[str, type] = {kind.__name__: kind for kind in (bool, int, float, str)}
+KINDS: dict[str, type] = {kind.__name__: kind for kind in (bool, int, float, str, list, dict)}
 
 
 @dataclass(frozen=True)
 class Declared:
-    """One parameter of a notebook: `kind` is bool, int, float, str, or "" where any literal will do."""
+    """One parameter of a notebook: `kind` is one of KINDS, or "" where any literal will do."""
 
     name: str
     kind: str
     default: Any  # None, too, where it is no literal
     help: str
     is_computed: bool = False  # what its default is, only the notebook's code knows
+    choices: tuple[Any, ...] = ()  # where its annotation names them
+    or_none: bool = False
     is_injected: bool = False  # by an earlier execution, whose whole cell papermill replaces
 
 
@@ -99,11 +101,14 @@ def _assigned(notebook: Any, name: str, tag: str) -> dict[str, Declared]:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target] if _is_annotated(node) else []
         for target in targets:
             if isinstance(target, ast.Name):
-                default = _literal(node.value)
-                kind = ast.unparse(node.annotation) if isinstance(node, ast.AnnAssign) else type(default).__name__
-                note = notes.get(node.end_lineno or 0, "")
+                default, note = _literal(node.value), notes.get(node.end_lineno or 0, "")
                 is_computed = default is None and not isinstance(node.value, ast.Constant)
-                found[target.id] = Declared(target.id, kind if kind in SIMPLE else "", default, note, is_computed)
+                if isinstance(node, ast.AnnAssign):
+                    kind, choices, or_none = _annotated(node.annotation)
+                else:
+                    kind, choices, or_none = type(default).__name__, (), False
+                kind = kind if kind in KINDS else ""
+                found[target.id] = Declared(target.id, kind, default, note, is_computed, choices, or_none)
     return found
 
 
@@ -117,6 +122,24 @@ def language_of(notebook: Any) -> str:
 
 def _is_annotated(node: ast.stmt) -> bool:
     return isinstance(node, ast.AnnAssign) and node.value is not None
+
+
+def _annotated(node: ast.expr) -> tuple[str, tuple[Any, ...], bool]:
+    """The kind, the choices and whether None will do, of `float`, `list[int]`, `Literal["a", "b"]`, `str | None` …"""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        parts = [one for one in (node.left, node.right) if ast.unparse(one) != "None"]
+        kind, choices, or_none = _annotated(parts[0]) if len(parts) == 1 else ("", (), False)
+        return kind, choices, or_none or len(parts) == 1
+    if isinstance(node, ast.Subscript):
+        name = ast.unparse(node.value).rpartition(".")[2]
+        if name == "Optional":
+            return *_annotated(node.slice)[:2], True
+        if name == "Literal" and (listed := _literal(node.slice)) is not None:
+            choices = listed if isinstance(listed, tuple) else (listed,)
+            kinds = {type(one).__name__ for one in choices}
+            return kinds.pop() if len(kinds) == 1 else "", choices, False
+        return name.lower(), (), False  # List, too
+    return ast.unparse(node), (), False
 
 
 def _comments(source: str) -> dict[int, str]:
@@ -165,18 +188,28 @@ def plain(path: Path, parameter: Declared) -> Any:
 def _value(parameter: Declared, given: Any) -> Any:
     """A word of a command line, or a value already typed, as the parameter's type."""
     read: Any = given
-    if isinstance(given, str) and parameter.kind != "str":
+    if isinstance(given, str) and (parameter.kind != "str" or parameter.or_none):
         try:
             read = ast.literal_eval(given)
         except NO_LITERAL:
             read = {"true": True, "false": False}.get(given.lower(), given)
+        if parameter.kind == "str" and not isinstance(read, (str, type(None))):
+            read = given
     if parameter.kind == "float" and type(read) is int:
         with suppress(OverflowError):
             read = float(read)
-    if parameter.kind and type(read) is not SIMPLE[parameter.kind]:
+    if parameter.or_none and read is None:
+        return None
+    if parameter.choices and (type(read), read) not in [(type(one), one) for one in parameter.choices]:
+        listed = ", ".join(map(repr, parameter.choices))
         raise InputError(
-            f"{parameter.name}: {given!r} is no {parameter.kind}, as its default {parameter.default!r} is",
-            f"{parameter.name}：{given!r} 不是 {parameter.kind}，而默认值 {parameter.default!r} 是",
+            f"{parameter.name}: {given!r} must be one of {listed}", f"{parameter.name}：{given!r} 应为 {listed} 之一"
+        )
+    if parameter.kind and type(read) is not KINDS[parameter.kind]:
+        either, zh = (" and not None", "，也不是 None") if parameter.or_none else ("", "")
+        raise InputError(
+            f"{parameter.name}: {given!r} is no {parameter.kind}{either}; its default is {parameter.default!r}",
+            f"{parameter.name}：{given!r} 不是 {parameter.kind}{zh}；默认值为 {parameter.default!r}",
         )
     if not _survives_json(read):
         raise InputError(

@@ -47,7 +47,7 @@ def test_the_parameters_cell_is_read_as_python_reads_it(tmp_path: Path) -> None:
         "count": "int",
         "name": "str",
         "is_big": "bool",
-        "choices": "",
+        "choices": "list",
         "nothing": "",
         "seed": "int",
     }
@@ -82,6 +82,39 @@ def test_what_an_earlier_execution_injected_counts_where_nothing_else_is_given(t
         checked(path, {})
 
 
+def test_an_annotation_says_what_will_do(tmp_path: Path) -> None:
+    cell = (
+        'mode: Literal["fast", "slow"] = "fast"\nsize: typing.Literal[1, 2] = 1\nrate: float | None = None\n'
+        'label: Optional[str] = "x"\nitems: list[int] = [1]\nmany = {"a": 1}\nother: "np.ndarray" = None'
+    )
+    path = book(tmp_path, parameters=cell)
+    kinds = {name: (one.kind, one.choices, one.or_none) for name, one in declared(path).items()}
+    assert kinds == {
+        "mode": ("str", ("fast", "slow"), False),
+        "size": ("int", (1, 2), False),
+        "rate": ("float", (), True),
+        "label": ("str", (), True),
+        "items": ("list", (), False),
+        "many": ("dict", (), False),
+        "other": ("", (), False),
+    }
+    words = {"mode": "slow", "size": "2", "rate": "1", "label": "12", "items": "[4, 5]", "many": "{}", "other": "x"}
+    good = {"mode": "slow", "size": 2, "rate": 1.0, "label": "12", "items": [4, 5], "many": {}, "other": "x"}
+    assert checked(path, words) == good
+    assert checked(path, {"rate": "None", "label": "None"}) == {"rate": None, "label": None}
+    assert checked(path, {"rate": None, "label": "'x'"}) == {"rate": None, "label": "x"}
+    for name, word, says in (
+        ("mode", "medium", "mode: 'medium' must be one of 'fast', 'slow'"),
+        ("size", "True", "size: 'True' must be one of 1, 2"),
+        ("rate", "abc", "rate: 'abc' is no float and not None; its default is None"),
+        ("items", "[4, 5", "items: '[4, 5' is no list; its default is [1]"),
+        ("many", "[]", "many: '[]' is no dict"),
+    ):
+        with pytest.raises(InputError) as error:
+            checked(path, {name: word})
+        assert says in str(error.value)
+
+
 @pytest.mark.parametrize(
     "word", ["{1, 2}", "(1, 2)", "[(1, 2)]", "{1: 2}", "1e999", "[-1e999]", "b'a'", "1j", "...", "'\\ud800'"]
 )
@@ -102,10 +135,10 @@ def test_what_python_cannot_read_as_a_literal_is_a_text(tmp_path: Path) -> None:
     [
         ({"alhpa": "1"}, "mine.ipynb: no parameter 'alhpa'; did you mean 'alpha'?"),
         ({"count=1; import os; x": "1"}, "no parameter 'count=1; import os; x'"),
-        ({"count": "many"}, "count: 'many' is no int, as its default 3 is"),
+        ({"count": "many"}, "count: 'many' is no int; its default is 3"),
         ({"count": "2.5"}, "count: '2.5' is no int"),
         ({"alpha": "1e999"}, "alpha: '1e999' cannot be kept in run.json"),
-        ({"alpha": "1" + 400 * "0"}, "0' is no float, as its default 0.5 is"),
+        ({"alpha": "1" + 400 * "0"}, "0' is no float; its default is 0.5"),
         ({"is_big": "1"}, "is_big: '1' is no bool"),
         ({"alpha": "__import__('os')"}, "alpha: \"__import__('os')\" is no float"),
     ],

@@ -66,6 +66,17 @@ def test_a_computed_default_is_an_empty_field(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_choices_are_drawn_as_such_and_what_may_be_none_as_python_writes_it(tmp_path: Path) -> None:
+    cell = 'mode: Literal["fast", "slow"] = "fast"\nrate: float | None = None\nitems = [1, 2]'
+    drawn = form(own_notebook(tmp_path / "own.ipynb", cell), "en")["schema"]["properties"]
+    shown = {name: (one["type"], one.get("enum"), one["default"]) for name, one in drawn.items()}
+    assert shown == {
+        "mode": ("string", ["fast", "slow"], "fast"),
+        "rate": ("string", None, "None"),
+        "items": ("string", None, "[1, 2]"),
+    }
+
+
 @pytest.mark.parametrize(
     "preset", ["../..", "../../elsewhere", "/", "{outside}", "./missing", ".hidden", "hf://../x", "a\\b"]
 )

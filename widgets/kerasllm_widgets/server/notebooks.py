@@ -19,7 +19,7 @@ from kerasllm.run import Run, files
 from kerasllm_widgets.server.forms import Filled, anchored
 
 PANEL = "kerasllm-panel"  # the tag of the cell that the Lab extension runs at once
-TYPES = {"bool": "boolean", "int": "integer", "float": "number", "str": "string", "": "string"}
+TYPES = {"bool": "boolean", "int": "integer", "float": "number", "str": "string"}
 
 
 def panel_notebook(recipe: str) -> Any:
@@ -70,10 +70,13 @@ def reserve_notebook(root: Path, runs: Path, path: Path, filled: Filled) -> Run:
 
 def _property(parameter: Declared) -> dict[str, Any]:
     """A parameter of a stranger's notebook; one without a plain type is written as Python does."""
+    is_plain = parameter.kind in TYPES and not parameter.or_none
+    written = {} if parameter.is_computed else {"default": repr(parameter.default)}
     return {
-        "type": TYPES[parameter.kind],
+        "type": TYPES[parameter.kind] if is_plain else "string",
         "title": parameter.name,
-        **(_default(parameter) if parameter.kind or parameter.is_computed else {"default": repr(parameter.default)}),
+        **({"enum": list(parameter.choices)} if parameter.choices and is_plain else {}),
+        **(_default(parameter) if is_plain else written),
         "description": parameter.help,
         "group": "parameters",
         "advanced": False,
