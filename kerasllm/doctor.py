@@ -105,7 +105,7 @@ def advice(found: dict[str, Any]) -> list[tuple[str, str]]:
     if found["cards"] and found["backend"] and not _has_gpu(found):
         told.append(no_cuda(found["backend"]))
     if not (packages["papermill"] and packages["ipykernel"]):
-        told.append(("for notebooks: pip install 'kerasllm[lab]'", "要用 notebook：pip install 'kerasllm[lab]'"))
+        told.append(("for notebooks: pip install 'kerasllm[lab]'", "要用笔记本：pip install 'kerasllm[lab]'"))
     return told
 
 

@@ -137,7 +137,7 @@ def execute(run: Run, kernels: Kernels | None = None) -> Run:
     finally:
         cells.update()
         if run.status["state"] == "queued":
-            fail(run, "the notebook ended before the training began", "notebook 在训练开始之前就结束了")
+            fail(run, "the notebook ended before the training began", "笔记本在训练开始之前就结束了")
     return run
 
 

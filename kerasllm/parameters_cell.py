@@ -48,7 +48,7 @@ def load(path: Path) -> Any:
         import nbformat
     with may_read():
         if not path.exists():
-            raise InputError(f"no notebook {path}", f"没有 notebook {path}")
+            raise InputError(f"no notebook {path}", f"没有笔记本 {path}")
     try:
         return nbformat.read(path, as_version=4)
     except OSError as error:
@@ -58,7 +58,7 @@ def load(path: Path) -> Any:
     except (nbformat.ValidationError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise InputError(
             f"{path.name} is no notebook: {' '.join(str(error).split())[:200]}",
-            f"{path.name} 不是 notebook：{' '.join(str(error).split())[:200]}",
+            f"{path.name} 不是笔记本：{' '.join(str(error).split())[:200]}",
         ) from error
 
 
@@ -86,7 +86,7 @@ def _assigned(notebook: Any, name: str, tag: str) -> dict[str, Declared]:
     if language != "python":
         raise InputError(
             f"{name}: the parameters of a notebook in {language} cannot be checked, only Python's",
-            f"{name}：{language} 的 notebook 无法检查参数，只有 Python 的可以",
+            f"{name}：{language} 的笔记本无法检查参数，只有 Python 的可以",
         )
     try:
         tree = ast.parse(cell.source)

@@ -73,7 +73,7 @@ app.command(train)
 app.command(
     batch,
     help=chinese(
-        "用多组参数多次训练一个配方，或运行一个 notebook。\n\n"
+        "用多组参数多次训练一个配方，或运行一个笔记本。\n\n"
         "全部检查之后才开始；中断后再次执行同一命令即可继续，已完成的保持不变。"
     ),
 )
@@ -273,7 +273,7 @@ def doctor(*, json: Json = False) -> int:
     return 0 if found["can_train"] else 1
 
 
-@app.command(help=chinese("用 papermill 运行配方的或自己的 notebook（.ipynb）；执行后的 notebook 在运行的文件夹里。"))
+@app.command(help=chinese("用 papermill 运行配方的或自己的笔记本（.ipynb）；执行后的笔记本在运行的文件夹里。"))
 def notebook(
     source: Source,
     /,

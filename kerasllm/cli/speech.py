@@ -50,7 +50,7 @@ RunName = Annotated[
         "a run's path, name, a beginning of its name, or last", "运行的路径、名称、名称的开头，或 last（最近一次）"
     ),
 ]
-Source = Annotated[str, argument("a recipe, or a notebook (.ipynb)", "配方，或一个 notebook（.ipynb）")]
+Source = Annotated[str, argument("a recipe, or a notebook (.ipynb)", "配方，或一个笔记本（.ipynb）")]
 Runs = Annotated[
     str,
     option(
