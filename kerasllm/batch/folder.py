@@ -18,7 +18,7 @@ from kerasllm.batch.points import Point, Source, seeded
 from kerasllm.errors import InputError
 from kerasllm.own_notebook import SOURCE
 from kerasllm.run import Run, files, runs_folder
-from kerasllm.run.folder import may_write
+from kerasllm.run.new import may_write
 
 FORMAT = 1
 PATIENCE = 60.0  # seconds for the workers of a killed command to save their runs and end

@@ -9,7 +9,8 @@ card.json, model.keras, encoders, scores.json, figures/, notebook.ipynb results,
 stop            its appearance asks the trainer to stop                 by anyone
 """
 
-from kerasllm.run.folder import Run, create, differing, open_run, reserve, runs, runs_folder
+from kerasllm.run.folder import Run, differing, open_run, runs, runs_folder
+from kerasllm.run.new import create, reserve
 from kerasllm.run.watch import watch
 
 __all__ = ["Run", "create", "differing", "open_run", "reserve", "runs", "runs_folder", "watch"]

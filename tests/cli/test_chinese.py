@@ -80,7 +80,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("train linear_regression houses.csv", "此处不能写 'houses.csv'；参数要带名称，如 --data FILE"),
         ("notebook linear_regression -p epoch 3", "没有参数 'epoch'；是否指 'epochs'？"),
         ("notebook linear_regression -p epochs 3 -p epochs 4", "epochs 给出了两次"),
-        ("notebook mine.ipynb -p epochs many", "epochs：'many' 不是 int，而默认值 3 是"),
+        ("notebook mine.ipynb -p epochs many", "epochs：'many' 不是 int；默认值为 3"),
         ("notebook mine.ipynb -p epoch 3", "mine.ipynb：没有参数 'epoch'；是否指 'epochs'？"),
         ("card empty.csv", "empty.csv 是空的"),
         ("card sheet.csv", "sheet.csv：是 Excel 或 zip 文件；请把工作表另存为 CSV"),
