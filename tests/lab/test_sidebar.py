@@ -71,6 +71,8 @@ def test_each_state_is_told_filtered_by_and_offers_what_can_be_done(folder: Serv
     assert serious(page, ".kerasllm-runs") == []
 
     by_recipe, by_state = page.get_by_label("Recipe", exact=True), page.get_by_label("State", exact=True)
+    for choice in (by_recipe, by_state):
+        expect(choice.locator("xpath=following-sibling::*//*[name()='svg']")).to_be_visible()  # it is a list
     for name, (word, _) in STATES.items():
         by_state.select_option(word)
         assert shown(page) == [name]

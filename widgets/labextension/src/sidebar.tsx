@@ -3,6 +3,7 @@ import { ReactWidget, UseSignal } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import {
   deleteIcon,
+  HTMLSelect,
   LabIcon,
   launcherIcon,
   notebookIcon,
@@ -151,15 +152,9 @@ function Choice(props: {
   onChange: (value: string) => void;
 }): JSX.Element {
   return (
-    <select className="jp-mod-styled" aria-label={props.label} value={props.value}
-      onChange={event => props.onChange(event.target.value)}>
-      <option value="">{props.all}</option>
-      {props.options.map(([value, word]) => (
-        <option key={value} value={value}>
-          {word}
-        </option>
-      ))}
-    </select>
+    <HTMLSelect className="kerasllm-choice" aria-label={props.label} value={props.value}
+      onChange={event => props.onChange(event.target.value)}
+      options={[['', props.all], ...props.options].map(([value, label]) => ({ value, label }))} />
   );
 }
 
