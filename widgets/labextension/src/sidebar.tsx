@@ -168,26 +168,24 @@ const Item = React.memo(function Item({ row, isChosen, choose, commands, trans }
       <icon.react tag="span" width="16px" height="16px" />
     </button>
   );
-  const told = detail(row, trans);
   const canResume = row.replayable && ['stopped', 'failed', 'gone'].includes(state) && !row.waits;
   return (
     <li className="kerasllm-run" data-state={state} data-name={name}>
       <div className="kerasllm-line">
         <input type="checkbox" checked={isChosen} aria-label={trans.__('Select %1', name)}
           onChange={event => choose(name, event.target.checked)} />
-        <button className="kerasllm-name" title={name}
-          onClick={() => void commands.execute('kerasllm:open-runs', { names: [name] })}>
+        <button className="kerasllm-name" onClick={() => void commands.execute('kerasllm:open-runs', { names: [name] })}>
           {name}
         </button>
+      </div>
+      <div className="kerasllm-line">
         <span className="kerasllm-state">
           {row.waits ? trans.__('waiting, place %1', row.waits) : say(state)}
         </span>
+        <span className="kerasllm-detail">{detail(row, trans)}</span>
       </div>
-      <div className="kerasllm-line">
+      <div className="kerasllm-line kerasllm-actions">
         <Sparkline values={row.curve} label={trans.__('loss of %1', name)} />
-        <span className="kerasllm-detail" title={told}>
-          {told}
-        </span>
         {row.notebook && button(notebookIcon, 'docmanager:open', trans.__('Open notebook'), { path: row.notebook })}
         {button(launcherIcon, 'kerasllm:open-runs', trans.__('Open view'), { names: [name] })}
         {(lives(state) || row.waits > 0) && button(stopIcon, 'kerasllm:stop', trans.__('Stop'))}
