@@ -102,6 +102,8 @@ def test_a_text_and_a_folder_of_pictures_are_trained_on_from_their_context_menus
         data = page.locator(".kerasllm-form input[id$=_data]")
         expect(data).to_have_value(name)
         expect(data).not_to_be_editable()
+        if recipe == "image_classifier":
+            expect(page.locator(".kerasllm-form").get_by_text("mirror half of the training pictures")).to_be_visible()
         page.get_by_role("button", name="Run in the background").click()
         row = page.locator(f".kerasllm-run[data-name^={recipe}-]").first
         expect(row.locator(".kerasllm-state")).to_have_text("waiting, place 1")
