@@ -56,7 +56,7 @@ def test_each_state_is_told_filtered_by_and_offers_what_can_be_done(folder: Serv
     (write_run(runs, "leaves", **LIVES).path / "stop").touch()
     silent = write_run(runs, "silent", **SILENT, phase="compiling")
     write_run(runs, "lost", **LOST)
-    write_run(runs, "halted", state="stopped")
+    write_run(runs, "halted", state="stopped", message="as asked")
     write_run(runs, "broken", "text_classifier", state="failed", message="loss is NaN in epoch 2")
     score(write_run(runs, "done", "text_classifier"), accuracy=0.875)
     (write_run(runs, "torn").path / "status.json").write_text("[]")
@@ -72,6 +72,7 @@ def test_each_state_is_told_filtered_by_and_offers_what_can_be_done(folder: Serv
     expect(item(page, "lives").get_by_role("progressbar")).to_have_attribute("max", "60")
     expect(item(page, "silent").locator(".kerasllm-detail")).to_have_text("compiling")
     expect(item(page, "broken")).to_contain_text("loss is NaN in epoch 2")
+    expect(item(page, "halted").locator(".kerasllm-message")).to_have_count(0)
     expect(item(page, "done").locator(".kerasllm-detail")).to_have_text("accuracy 0.875")
     expect(item(page, "torn")).to_contain_text("does not tell the state")
     assert serious(page, ".kerasllm-runs") == []
