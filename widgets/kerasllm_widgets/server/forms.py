@@ -74,10 +74,12 @@ def reserve_training(root: Path, runs: Path, recipe: type[Recipe], filled: Fille
 
 
 def anchored(root: Path, recipe: type[Recipe], filled: Filled) -> dict[str, Any]:
-    """The values with absolute paths of files and presets' folders, all below the root; their columns are there."""
-    values, folder = dict(filled.values), paths.below(root, filled.folder)
-    made = recipe(**values)
+    """The values as the recipe reads them, with absolute paths of files and presets' folders, all below the root; their columns are there."""
+    folder, made = paths.below(root, filled.folder), recipe(**filled.values)
+    values = {name: getattr(made, name) for name in filled.values}
     files, presets = made.files(folder), made.named("preset")
+    if made.data:
+        files["data"] = made.data  # also where a folder is called 2024, which may be a share of rows elsewhere
     for name, value in files.items():
         if not value.startswith("sample:"):
             try:
