@@ -102,6 +102,39 @@ def test_data_of_another_kind_is_refused(recipe: str, data: str, root: Path, run
     assert not runs.exists()
 
 
+NO_PICTURES = {
+    "empty": "{name}: {name}-empty holds no pictures (",
+    "of files": "{name}: {name}-of files holds no pictures (",
+    "flat": "{name}: {name}-flat holds 1 pictures and no folders of classes",
+    "split": "{name}: {name}-split holds test, train, which are splits, not classes",
+}
+
+
+@pytest.mark.parametrize("name", ["data", "validation", "test"])
+@pytest.mark.parametrize("what", NO_PICTURES)
+def test_a_folder_without_classes_of_pictures_is_refused_before_a_run_is_made(
+    what: str, name: str, root: Path, runs: Path
+) -> None:
+    picture = Image.new("L", (8, 8))
+    for label in ("noise", "night"):
+        (root / "good" / label).mkdir(parents=True)
+        picture.save(root / "good" / label / "1.png")
+    wrong = root / f"{name}-{what}"
+    for folder in {"split": ("test", "train"), "of files": ("texts",)}.get(what, ("",)):
+        (wrong / folder).mkdir(parents=True)
+    if what == "of files":
+        (wrong / "texts" / "1.txt").write_text("no picture")
+    if what == "flat":
+        picture.save(wrong / "1.png")
+    with pytest.raises(InputError) as refused:
+        reserve("image_classifier", {"data": "good", name: wrong.name}, root, runs)
+    assert str(refused.value).startswith(NO_PICTURES[what].format(name=name))
+    assert refused.value.zh.startswith(f"{name}：{wrong.name} ")
+    assert str(root) not in f"{refused.value} {refused.value.zh}"
+    assert not runs.exists()
+    assert reserve("image_classifier", {"data": "good"}, root, runs).data == str(root / "good")
+
+
 def test_data_called_like_a_number_is_a_file_below_the_root_or_refused(
     root: Path, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
