@@ -10,6 +10,8 @@ from kerasllm_widgets.server.forms import Filled, anchored
 from kerasllm_widgets.server.notebooks import PANEL, form, panel_notebook, reserve_notebook
 from nbformat.v4 import new_code_cell, new_notebook
 
+from kerasllm.errors import InputError
+
 
 def own_notebook(place: Path, *cells: str) -> Path:
     """A notebook whose first cell is tagged `parameters`."""
@@ -64,6 +66,22 @@ def test_a_computed_default_is_an_empty_field(tmp_path: Path) -> None:
     assert {name: one.get("default", "empty") for name, one in drawn.items()} == {
         "n": "empty", "m": "empty", "name": "x", "anything": "None",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("", "its cell tagged `parameters` declares nothing"),
+        ("# n = 3\nprint()", "its cell tagged `parameters` declares nothing"),
+        (None, "has no cell tagged `parameters`"),
+    ],
+)
+def test_a_notebook_that_declares_no_parameters_is_told_what_to_do(cell: str | None, says: str, tmp_path: Path) -> None:
+    path = own_notebook(tmp_path / "own.ipynb", cell or "")
+    if cell is None:
+        nbformat.write(new_notebook(cells=[new_code_cell("n = 3")]), path)
+    with pytest.raises(InputError, match=says):
+        form(path, "en")
 
 
 @pytest.mark.parametrize(
