@@ -17,6 +17,8 @@ def test_every_text_is_in_chinese_too() -> None:
     known = json.loads(catalogue.read_text("utf-8")).keys() - {""}
     said = set(re.findall(r"trans\.__\(\s*'([^']+)'", SOURCES))
     constants = dict(re.findall(r"const ([A-Z]+) =\s*([\"'].*[\"']);", SOURCES))
+    schema = json.loads((FOLDER / "schema" / "runs.json").read_text("utf-8"))
+    said |= {one[part] for one in (schema, *schema["properties"].values()) for part in ("title", "description")}
     said |= {constants[name][1:-1] for name in re.findall(r"__\(([A-Z]+)", SOURCES)}
     assert said == known
 

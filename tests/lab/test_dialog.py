@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from kerasllm.run import Run, runs
-from tests.lab.pages import TRAINING, choose, focused, item, open_lab, palette
+from tests.lab.pages import TRAINING, choose, focused, item, open_lab, palette, refresh
 from tests.lab.server import Server
 from tests.server.waiting import wait
 
@@ -102,6 +102,8 @@ def test_a_text_and_a_folder_of_pictures_are_trained_on_from_their_context_menus
         data = page.locator(".kerasllm-form input[id$=_data]")
         expect(data).to_have_value(name)
         expect(data).not_to_be_editable()
+        if recipe == "image_classifier":
+            expect(page.locator(".kerasllm-form").get_by_text("mirror half of the training pictures")).to_be_visible()
         page.get_by_role("button", name="Run in the background").click()
         row = page.locator(f".kerasllm-run[data-name^={recipe}-]").first
         expect(row.locator(".kerasllm-state")).to_have_text("waiting, place 1")
@@ -109,6 +111,46 @@ def test_a_text_and_a_folder_of_pictures_are_trained_on_from_their_context_menus
         assert (run.asked["recipe"], run.asked["parameters"]["data"]) == (recipe, str(occupied.root / name))
         row.get_by_role("button", name="Stop").click()
         expect(row.locator(".kerasllm-state")).to_have_text("stopped")
+
+
+def test_a_parameter_that_is_refused_or_changed_is_in_sight_when_the_form_is_shown_again(
+    occupied: Server, page: Page
+) -> None:
+    (occupied.root / "flats").mkdir()
+    (occupied.root / "flats" / "flats.tsv").write_text("area\tprice\n" + "".join(f"{n}\t{2 * n}\n" for n in range(50)))
+    open_lab(page, occupied)
+    refresh(page)
+    page.locator(".jp-DirListing-item", has_text="flats").dblclick()
+    choose(page, "flats.tsv", "Train on This")
+    recipes = page.get_by_role("dialog").get_by_role("combobox")
+    recipes.select_option(recipes.locator("option", has_text="linear_regression").inner_text())
+    page.get_by_role("button", name="Next").click()
+    form = page.locator(".kerasllm-form")
+    alert, unfolded = form.get_by_role("alert"), form.locator("details[open]")
+    warmup, validation = form.get_by_label("warmup", exact=True), form.get_by_label("validation", exact=True)
+    expect(unfolded).to_have_count(0)
+    form.locator("fieldset", has=page.get_by_label("warmup", exact=True)).locator("summary").click()
+    warmup.fill("3")
+    page.get_by_role("button", name="Run in the background").click()
+    expect(alert).to_have_text("warmup: less than 1")  # no browser refuses 3 by itself
+    expect(warmup).to_be_focused()
+    expect(warmup).to_be_in_viewport()
+    expect(unfolded).to_have_count(1)
+    warmup.fill("0.5")
+    validation.fill("nowhere.tsv")
+    page.get_by_role("button", name="Run in the background").click()
+    expect(alert).to_contain_text("validation: no such file")  # the server says so
+    expect(validation).to_be_focused()
+    expect(warmup).to_be_visible()
+    expect(warmup).to_have_value("0.5")
+    validation.fill("")
+    page.get_by_role("button", name="Run in the background").click()
+    row = page.locator(".kerasllm-run[data-name^=linear_regression-]").first
+    expect(row.locator(".kerasllm-state")).to_have_text("waiting, place 1")
+    asked = Run(occupied.runs / str(row.get_attribute("data-name"))).asked["parameters"]
+    assert (asked["data"], asked["warmup"]) == (str(occupied.root / "flats" / "flats.tsv"), 0.5)
+    row.get_by_role("button", name="Stop").click()
+    expect(row.locator(".kerasllm-state")).to_have_text("stopped")
 
 
 def test_the_keyboard_alone_starts_a_run_and_handles_it_in_the_sidebar(occupied: Server, page: Page) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from kerasllm.run import Run
 from tests.lab.conftest import lacks
-from tests.lab.pages import TRAINING, button, fill, item, open_lab, open_panel, serious, show_runs, state
+from tests.lab.pages import TRAINING, button, fill, item, open_lab, open_panel, refresh, serious, show_runs, state
 from tests.lab.server import Server
 
 pytestmark = pytest.mark.slow
@@ -87,20 +89,33 @@ def test_a_chinese_lab_reads_chinese_in_the_sidebar_and_the_panel(tmp_path: Path
         open_lab(page, lab)
         show_runs(page)
         expect(page.locator(".kerasllm-runs")).to_contain_text("还没有")
+        page.evaluate("() => { void window.jupyterapp.commands.execute('settingeditor:open', {query: 'kerasllm'}); }")
+        for text in ("运行结束时告知", "同时进行的后台运行数", "其余的排队等待"):
+            expect(page.get_by_text(text)).to_be_visible()
+        page.locator(".lm-TabBar-tab", has_text="启动页").click()
         page.locator(".jp-LauncherCard", has_text="linear_regression").click()
         page.wait_for_selector("form.kl-box", timeout=TRAINING)
         expect(button(page, "训练")).to_be_visible()
 
 
-def test_a_training_outlives_its_server_and_is_seen_again_by_the_next(tmp_path: Path, page: Page) -> None:
+def test_a_training_from_a_folders_card_outlives_its_server_and_is_seen_again_by_the_next(
+    tmp_path: Path, page: Page
+) -> None:
     with Server(tmp_path / "lab", "jupyterlab") as lab:
+        (lab.root / "mine").mkdir()
+        (lab.root / "mine" / "flats.tsv").write_text("area\tprice\n" + "".join(f"{n}\t{2 * n}\n" for n in range(50)))
         open_lab(page, lab)
+        refresh(page)
+        page.locator(".jp-DirListing-item", has_text="mine").dblclick()
+        expect(page.locator(".jp-DirListing-item")).to_have_text(re.compile("flats"))
         page.locator(".jp-LauncherCard", has_text="linear_regression").click()
         page.wait_for_selector("form.kl-box", timeout=TRAINING)
-        fill(page, epochs="100000")
+        assert (lab.root / "mine" / "linear_regression.ipynb").exists()
+        fill(page, data="flats.tsv", epochs="100000")
         button(page, "Train").click()
         state(page, "running")
         name = page.locator(".kl-run strong").first.inner_text()
+        assert Run(lab.runs / name).asked["parameters"]["data"] == str(lab.root / "mine" / "flats.tsv")
         lab.stop()
         lab.start()
         open_lab(page, lab)

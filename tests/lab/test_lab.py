@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files, runs
-from tests.lab.pages import TRAINING, item, open_lab, refresh, serious, show_runs
+from tests.lab.pages import TRAINING, item, open_lab, palette, refresh, serious, show_runs
 from tests.lab.server import Server
 
 pytestmark = pytest.mark.slow
@@ -89,6 +89,10 @@ def test_our_notebook_runs_with_its_recipes_form(page: Page, lab: Server, screen
     page.locator(".jp-DirListing-item", has_text=made).dblclick()
     page.locator("[data-jp-item-name=kerasllm-run]").click()
     form = page.locator(".kerasllm-form")
+    expect(form.get_by_text("passes over the training rows")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    palette(page, "Run with Parameters")
+    page.keyboard.press("Enter")
     expect(form.get_by_text("passes over the training rows")).to_be_visible()
     expect(form.locator("input[id$=_warmup]")).to_be_hidden()
     form.locator("summary").nth(1).click()

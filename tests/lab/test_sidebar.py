@@ -29,6 +29,12 @@ STATES = {
     "torn": ("unreadable", ["Delete"]),
 }
 
+LINES = """it => {
+  const text = document.createRange();
+  text.selectNodeContents(it);
+  return text.getClientRects().length;
+}"""
+
 
 @pytest.fixture
 def folder(lab: Server) -> Iterator[Server]:
@@ -50,7 +56,7 @@ def test_each_state_is_told_filtered_by_and_offers_what_can_be_done(folder: Serv
     (write_run(runs, "leaves", **LIVES).path / "stop").touch()
     silent = write_run(runs, "silent", **SILENT, phase="compiling")
     write_run(runs, "lost", **LOST)
-    write_run(runs, "halted", state="stopped")
+    write_run(runs, "halted", state="stopped", message="as asked")
     write_run(runs, "broken", "text_classifier", state="failed", message="loss is NaN in epoch 2")
     score(write_run(runs, "done", "text_classifier"), accuracy=0.875)
     (write_run(runs, "torn").path / "status.json").write_text("[]")
@@ -66,11 +72,14 @@ def test_each_state_is_told_filtered_by_and_offers_what_can_be_done(folder: Serv
     expect(item(page, "lives").get_by_role("progressbar")).to_have_attribute("max", "60")
     expect(item(page, "silent").locator(".kerasllm-detail")).to_have_text("compiling")
     expect(item(page, "broken")).to_contain_text("loss is NaN in epoch 2")
+    expect(item(page, "halted").locator(".kerasllm-message")).to_have_count(0)
     expect(item(page, "done").locator(".kerasllm-detail")).to_have_text("accuracy 0.875")
     expect(item(page, "torn")).to_contain_text("does not tell the state")
     assert serious(page, ".kerasllm-runs") == []
 
     by_recipe, by_state = page.get_by_label("Recipe", exact=True), page.get_by_label("State", exact=True)
+    for choice in (by_recipe, by_state):
+        expect(choice.locator("xpath=following-sibling::*//*[name()='svg']")).to_be_visible()  # it is a list
     for name, (word, _) in STATES.items():
         by_state.select_option(word)
         assert shown(page) == [name]
@@ -93,6 +102,37 @@ def test_each_state_is_told_filtered_by_and_offers_what_can_be_done(folder: Serv
     expect(page.locator(".kerasllm-runs [role=alert]")).to_contain_text("The server does not answer")
     page.unroute("**/kerasllm/runs?*")
     expect(page.locator(".kerasllm-runs [role=alert]")).to_have_count(0)
+
+
+def test_at_the_sidebars_own_width_nothing_of_a_run_is_cut_nor_a_word_beside_eight_compared(
+    folder: Server, page: Page
+) -> None:
+    long = {"phase": "training", "epoch": 12, "epochs": 100_000, "step": 30, "steps": 60, "eta": 16_600}
+    name = "linear_regression-20260711-120000-1"
+    write_run(folder.runs, name, **LIVES, **long)
+    curve = folder.runs / name / "history.jsonl"
+    for epoch in (1, 2, 3):
+        files.append_line(curve, {"kind": "epoch", "epoch": epoch, "time": epoch, "loss": 1 / epoch})
+    (folder.runs / name / "notebook.ipynb").write_text("{}")
+    write_run(folder.runs, "an_unbroken_name_of_many_letters_" * 2, state="stopped", message="as asked")
+    score(write_run(folder.runs, "done", "text_classifier"), macro_averaged_f1=0.875)
+    for place in range(5):
+        write_run(folder.runs, f"linear_regression-20260711-130000-{place}", "text_classifier")
+    open_lab(page, folder)
+    show_runs(page)
+    expect(item(page, name).locator(".kerasllm-detail")).to_have_text("epoch 13/100000, 4 h 36 min left")
+    expect(item(page, name).locator(".kerasllm-sparkline")).to_be_visible()
+    for part in page.locator(".kerasllm-name, .kerasllm-detail, .kerasllm-state, .kerasllm-run").all():
+        width, needed = part.evaluate("it => [it.clientWidth, it.scrollWidth]")
+        assert needed <= width, part.inner_text()
+
+    for row in page.locator(".kerasllm-run").all():
+        row.get_by_role("checkbox").check()
+    page.get_by_role("button", name="Compare (8)").click()
+    heads = page.locator(".kerasllm-view th[scope=row]")
+    expect(heads.first).to_have_text("recipe")
+    for head in heads.all():
+        assert head.evaluate(LINES) == 1, head.inner_text()
 
 
 def test_the_runs_that_are_selected_are_compared(folder: Server, page: Page) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from kerasllm_widgets.server.forms import Elsewhere, Filled, form_for, reserve_training
+from PIL import Image
 from tornado.web import HTTPError
 
 from kerasllm import recipes
@@ -101,6 +102,56 @@ def test_data_of_another_kind_is_refused(recipe: str, data: str, root: Path, run
     assert not runs.exists()
 
 
+NO_PICTURES = {
+    "empty": "{name}: {name}-empty holds no pictures (",
+    "of files": "{name}: {name}-of files holds no pictures (",
+    "flat": "{name}: {name}-flat holds 1 pictures and no folders of classes",
+    "split": "{name}: {name}-split holds test, train, which are splits, not classes",
+}
+
+
+@pytest.mark.parametrize("name", ["data", "validation", "test"])
+@pytest.mark.parametrize("what", NO_PICTURES)
+def test_a_folder_without_classes_of_pictures_is_refused_before_a_run_is_made(
+    what: str, name: str, root: Path, runs: Path
+) -> None:
+    picture = Image.new("L", (8, 8))
+    for label in ("noise", "night"):
+        (root / "good" / label).mkdir(parents=True)
+        picture.save(root / "good" / label / "1.png")
+    wrong = root / f"{name}-{what}"
+    for folder in {"split": ("test", "train"), "of files": ("texts",)}.get(what, ("",)):
+        (wrong / folder).mkdir(parents=True)
+    if what == "of files":
+        (wrong / "texts" / "1.txt").write_text("no picture")
+    if what == "flat":
+        picture.save(wrong / "1.png")
+    with pytest.raises(InputError) as refused:
+        reserve("image_classifier", {"data": "good", name: wrong.name}, root, runs)
+    assert str(refused.value).startswith(NO_PICTURES[what].format(name=name))
+    assert refused.value.zh.startswith(f"{name}：{wrong.name} ")
+    assert str(root) not in f"{refused.value} {refused.value.zh}"
+    assert not runs.exists()
+    assert reserve("image_classifier", {"data": "good"}, root, runs).data == str(root / "good")
+
+
+def test_data_called_like_a_number_is_a_file_below_the_root_or_refused(
+    root: Path, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "5").write_text(MESSAGES)
+    monkeypatch.chdir(tmp_path)  # where a child finds it, and nobody should
+    for data in (5, "5", 0.5):
+        for recipe in ("linear_regression", "image_classifier"):
+            with pytest.raises(Elsewhere, match="data: no such file"):
+                reserve(recipe, {"data": data}, root, runs)
+    assert not runs.exists()
+    (root / "pictures").rename(root / "5")
+    for label in ("noise", "night"):
+        (root / "5" / label).mkdir()
+        Image.new("L", (8, 8)).save(root / "5" / label / "1.png")
+    assert reserve("image_classifier", {"data": "5"}, root, runs).data == str(root / "5")
+
+
 @pytest.mark.parametrize("missing", ["{root}/../elsewhere", "{root}/../nowhere", "../elsewhere", "../nowhere"])
 def test_a_folder_outside_the_root_is_told_from_none_by_nothing(missing: str, root: Path, runs: Path) -> None:
     (root.parent / "elsewhere").mkdir()
@@ -141,6 +192,7 @@ def test_a_browser_gets_the_forms_of_a_file_its_refusals_and_a_runs_splits(tmp_p
         wrong = {"data": "messages.csv", "text": "mesage"}
         assert refusal(wrong, "en") == (400, "text: the file has no column 'mesage'; did you mean 'message'?")
         assert refusal(wrong, "zh_CN") == (400, "text：文件没有 'mesage' 这一列；是否指 'message'？")
+        assert refusal({"data": 5}, "en") == (404, "data: no such file below the folder that Jupyter serves")
         assert refusal({"data": "gone.csv"}, "zh_CN") == (404, "data：Jupyter 所服务的文件夹下没有这个文件")
 
         run = create(recipes.find("linear_regression")(), server.runs, "mine")

@@ -10,6 +10,8 @@ from kerasllm_widgets.server.forms import Filled, anchored
 from kerasllm_widgets.server.notebooks import PANEL, form, panel_notebook, reserve_notebook
 from nbformat.v4 import new_code_cell, new_notebook
 
+from kerasllm.errors import InputError
+
 
 def own_notebook(place: Path, *cells: str) -> Path:
     """A notebook whose first cell is tagged `parameters`."""
@@ -75,6 +77,22 @@ def test_choices_are_drawn_as_such_and_what_may_be_none_as_python_writes_it(tmp_
         "rate": ("string", None, "None"),
         "items": ("string", None, "[1, 2]"),
     }
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("", "its cell tagged `parameters` declares nothing"),
+        ("# n = 3\nprint()", "its cell tagged `parameters` declares nothing"),
+        (None, "has no cell tagged `parameters`"),
+    ],
+)
+def test_a_notebook_that_declares_no_parameters_is_told_what_to_do(cell: str | None, says: str, tmp_path: Path) -> None:
+    path = own_notebook(tmp_path / "own.ipynb", cell or "")
+    if cell is None:
+        nbformat.write(new_notebook(cells=[new_code_cell("n = 3")]), path)
+    with pytest.raises(InputError, match=says):
+        form(path, "en")
 
 
 @pytest.mark.parametrize(

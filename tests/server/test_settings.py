@@ -10,8 +10,10 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from kerasllm.recipes.linear_regression import LinearRegression
-from kerasllm.run import Run, create
+from kerasllm.run import Run, create, files
+from kerasllm.run.process import myself
 from tests.lab.server import Server
+from tests.lab.written import write_run
 from tests.server.test_routes import table
 from tests.server.waiting import wait
 
@@ -62,3 +64,24 @@ def test_a_notebook_of_ones_own_outlives_the_server_unless_that_is_set_otherwise
             wait(lambda: run.state == "stopped")
             wait(lambda: not psutil.pid_exists(int(pid.read_text())))
             assert run.status["message"] == "as asked"
+
+
+def test_the_folder_of_runs_may_lie_elsewhere_and_what_waits_there_waits_on_after_the_server(tmp_path: Path) -> None:
+    runs = tmp_path / "elsewhere"
+    write_run(runs, "done")
+    queue = {"waiting": [], "started": [{"run": "done", "before": 0, **myself()}]}  # nothing else begins
+    files.replace_json(runs / ".queue.json", queue)
+    with Server(tmp_path / "server", "jupyter_server", f"--KerasLLM.runs={runs}") as server:
+        asked = {"source": "linear_regression", "values": {}, "folder": ""}
+        name = server.ask("POST", "/kerasllm/runs", asked)[1]["name"]
+        assert Run(runs / name).asked["recipe"] == "linear_regression"
+        server.stop()
+        server.start()
+        rows = server.ask("GET", "/kerasllm/runs")[1]["runs"]
+        assert [(row["name"], row["state"], row["waits"]) for row in rows] == [
+            (name, "queued", 1),
+            ("done", "completed", 0),
+        ]
+        wait(lambda: Run(runs / name).state == "queued")  # not "gone", though who said so was the server before
+        assert server.ask("POST", f"/kerasllm/runs/{name}/stop", {})[0] == 204
+        assert not server.runs.exists()

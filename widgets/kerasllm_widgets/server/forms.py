@@ -11,7 +11,9 @@ from typing import Any
 
 from tornado.web import HTTPError
 
+from kerasllm.data import picture_folder
 from kerasllm.data.files import head
+from kerasllm.data.notes import Notes
 from kerasllm.errors import InputError
 from kerasllm.parameters import drawing, schema
 from kerasllm.recipe import Recipe
@@ -74,10 +76,15 @@ def reserve_training(root: Path, runs: Path, recipe: type[Recipe], filled: Fille
 
 
 def anchored(root: Path, recipe: type[Recipe], filled: Filled) -> dict[str, Any]:
-    """The values with absolute paths of files and presets' folders, all below the root; their columns are there."""
-    values, folder = dict(filled.values), paths.below(root, filled.folder)
-    made = recipe(**values)
+    """The values as the recipe reads them, with absolute paths of files and presets' folders, all below the root.
+
+    What a child could not train on is refused: columns that the file lacks, folders that hold no pictures.
+    """
+    folder, made = paths.below(root, filled.folder), recipe(**filled.values)
+    values = {name: getattr(made, name) for name in filled.values}
     files, presets = made.files(folder), made.named("preset")
+    if made.data:
+        files["data"] = made.data  # also where a folder is called 2024, which may be a share of rows elsewhere
     for name, value in files.items():
         if not value.startswith("sample:"):
             try:
@@ -87,7 +94,10 @@ def anchored(root: Path, recipe: type[Recipe], filled: Filled) -> dict[str, Any]
     for name, value in presets.items():
         if name not in files and not PRESET.fullmatch(value):  # a path, which the child would open from elsewhere
             raise Elsewhere(name, is_preset=True)
-    _check_columns(recipe, {**made.model_dump(), **values})
+    whole = {**made.model_dump(), **values}
+    _check_columns(recipe, whole)
+    for name in files.keys() - presets.keys():
+        _check_pictures(recipe, name, whole[name], files[name])
     return values
 
 
@@ -99,3 +109,14 @@ def _check_columns(recipe: type[Recipe], values: dict[str, Any]) -> None:
         return
     for name, said in places(recipe, values, list(head(data))).items():
         raise InputError(f"{name}: {said['en']}", f"{name}：{said['zh']}")
+
+
+def _check_pictures(recipe: type[Recipe], name: str, path: str, shown: str) -> None:
+    """Refuse a folder without classes of pictures, by the files' names alone; the root's own place is not told."""
+    if path.startswith("sample:") or reads_as(recipe, path) != "folder":
+        return
+    try:
+        picture_folder.find(path, Notes())
+    except InputError as error:
+        english, chinese = (one.replace(path, shown) for one in (str(error), error.zh))
+        raise InputError(f"{name}: {english}", f"{name}：{chinese}") from None

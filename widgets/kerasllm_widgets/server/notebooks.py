@@ -44,10 +44,15 @@ def form(path: Path, language: str) -> dict[str, Any]:
             shown["properties"][name] |= _default(own[name])
         return {"recipe": recipe.name(), "schema": shown, "values": {}}
     known = declared(path)
+    if not known and tagged(load(path)):
+        raise InputError(
+            f"{path.name}: its cell tagged `parameters` declares nothing: write a line such as n = 3 into it",
+            f"{path.name}：带 `parameters` 标签的单元格没有声明任何参数：请在其中写一行，例如 n = 3",
+        )
     if not known:
         raise InputError(
             f"{path.name} has no cell tagged `parameters`: tag one in the notebook's property inspector",
-            f"{path.name} 没有带 `parameters` 标签的单元格：请在 notebook 的属性检查器中给一个加上",
+            f"{path.name} 没有带 `parameters` 标签的单元格：请在笔记本的属性检查器中给一个加上",
         )
     properties = {name: _property(parameter) for name, parameter in known.items()}
     groups = [{"name": "parameters", "title": "参数" if language == "zh" else "Parameters"}]

@@ -31,14 +31,15 @@ export async function fill<T>(
   reason: (error: unknown) => string,
   trans: TranslationBundle
 ): Promise<T | null> {
-  let [values, refusal] = [form.values, ''];
+  const { properties } = form.schema;
+  let [values, refusal, refused] = [form.values, '', ''];
   for (;;) {
-    const body = new Body(form, values, refusal, trans);
+    const body = new Body(form, values, refusal, refused, trans);
     await body.drawn.promise; // the Tab key goes round what is in a dialog as it opens
     const { button, value } = await showDialog({
       title,
       body,
-      focusNodeSelector: 'input, select',
+      focusNodeSelector: refused ? `[id="${prefix(properties[refused])}_${refused}"]` : 'input, select',
       buttons: [
         Dialog.cancelButton({ label: trans.__('Cancel') }),
         Dialog.okButton({ label: trans.__('Run in the background') })
@@ -48,16 +49,18 @@ export async function fill<T>(
       return null;
     }
     values = value ?? {};
-    const wrong = Object.entries(form.schema.properties).find(([name, property]) =>
-      problem(property, name in values ? values[name] : (property.default as Value), trans)
-    );
+    const wrong = (name: string) =>
+      problem(properties[name], name in values ? values[name] : properties[name].default, trans);
+    refused = Object.keys(properties).find(wrong) ?? '';
     try {
-      if (!wrong) {
+      if (!refused) {
         return await send(values);
       }
-      refusal = trans.__('%1: see below it.', wrong[0]);
+      refusal = trans.__('%1: %2', refused, wrong(refused));
     } catch (error) {
       refusal = reason(error);
+      const named = /^(\S+?)[:：]/.exec(refusal)?.[1] ?? ''; // as the server tells of a parameter
+      refused = named in properties ? named : '';
     }
   }
 }
@@ -68,6 +71,7 @@ class Body extends ReactWidget implements Dialog.IBodyWidget<Values> {
     private readonly form: Form,
     private values: Values,
     private readonly refusal: string,
+    private readonly refused: string,
     private readonly trans: TranslationBundle
   ) {
     super();
@@ -82,12 +86,12 @@ class Body extends ReactWidget implements Dialog.IBodyWidget<Values> {
   }
 
   render(): JSX.Element {
-    const { form, refusal, trans } = this;
+    const { form, refusal, refused, trans } = this;
     return (
       <>
         {refusal && <p className="kerasllm-message" role="alert">{refusal}</p>}
-        <Fields form={form} start={this.values} trans={trans} onDrawn={() => this.drawn.resolve()}
-          onChange={values => (this.values = values)} />
+        <Fields form={form} start={this.values} refused={refused} trans={trans}
+          onDrawn={() => this.drawn.resolve()} onChange={values => (this.values = values)} />
       </>
     );
   }
@@ -96,12 +100,14 @@ class Body extends ReactWidget implements Dialog.IBodyWidget<Values> {
 interface FieldsProps {
   form: Form;
   start: Values;
+  /** The parameter that was refused, or "". */
+  refused: string;
   trans: TranslationBundle;
   onDrawn: () => void;
   onChange: (values: Values) => void;
 }
 
-function Fields({ form, start, trans, onDrawn, onChange }: FieldsProps): JSX.Element {
+function Fields({ form, start, refused, trans, onDrawn, onChange }: FieldsProps): JSX.Element {
   const [values, setValues] = React.useState(start);
   const validator = React.useMemo(() => checking(trans), [trans]);
   const place = React.useRef<HTMLDivElement>(null);
@@ -143,7 +149,7 @@ function Fields({ form, start, trans, onDrawn, onChange }: FieldsProps): JSX.Ele
         formContext={{ defaultFormData: {} }}
         validator={validator}
         onChange={change}
-        idPrefix={`kerasllm-${group}-${isAdvanced}`}
+        idPrefix={prefix(own[0][1])}
         tagName="div"
         liveValidate
         showErrorList={false}
@@ -156,13 +162,17 @@ function Fields({ form, start, trans, onDrawn, onChange }: FieldsProps): JSX.Ele
     <div ref={place}>
       {groups.map(({ name, title }) => {
         const [usual, advanced] = [part(name, false), part(name, true)];
+        // As it opens, what was changed or refused is in sight; from then on the person folds it.
+        const isOpen = [...Object.keys(start), refused].some(
+          one => properties[one]?.group === name && properties[one].advanced
+        );
         return (
           (usual || advanced) && (
             <fieldset key={name}>
               <legend>{title}</legend>
               {usual}
               {advanced && (
-                <details>
+                <details open={isOpen}>
                   <summary>{trans.__('Advanced')}</summary>
                   {advanced}
                 </details>
@@ -173,6 +183,11 @@ function Fields({ form, start, trans, onDrawn, onChange }: FieldsProps): JSX.Ele
       })}
     </div>
   );
+}
+
+/** What the id of a parameter's input begins with. */
+function prefix({ group, advanced }: Property): string {
+  return `kerasllm-${group}-${advanced}`;
 }
 
 /** What is wrong with a value, or "". The server checks again: this only tells it earlier. */

@@ -125,6 +125,17 @@ export const runs: JupyterFrontEndPlugin<void> = {
       }
     };
 
+    registry?.transform('kerasllm:runs', {
+      fetch: plugin => {
+        const { schema } = plugin;
+        for (const one of [schema, ...Object.values(schema.properties ?? {})]) {
+          // Lab's server translates these from language packs only.
+          one.title = one.title && trans.__(one.title);
+          one.description = one.description && trans.__(one.description);
+        }
+        return plugin;
+      }
+    });
     const settings = await registry?.load('kerasllm:runs').catch(() => undefined);
     if (!settings) {
       return;

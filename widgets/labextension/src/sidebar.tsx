@@ -3,6 +3,7 @@ import { ReactWidget, UseSignal } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import {
   deleteIcon,
+  HTMLSelect,
   LabIcon,
   launcherIcon,
   notebookIcon,
@@ -151,15 +152,9 @@ function Choice(props: {
   onChange: (value: string) => void;
 }): JSX.Element {
   return (
-    <select className="jp-mod-styled" aria-label={props.label} value={props.value}
-      onChange={event => props.onChange(event.target.value)}>
-      <option value="">{props.all}</option>
-      {props.options.map(([value, word]) => (
-        <option key={value} value={value}>
-          {word}
-        </option>
-      ))}
-    </select>
+    <HTMLSelect className="kerasllm-choice" aria-label={props.label} value={props.value}
+      onChange={event => props.onChange(event.target.value)}
+      options={[['', props.all], ...props.options].map(([value, label]) => ({ value, label }))} />
   );
 }
 
@@ -173,26 +168,24 @@ const Item = React.memo(function Item({ row, isChosen, choose, commands, trans }
       <icon.react tag="span" width="16px" height="16px" />
     </button>
   );
-  const told = detail(row, trans);
   const canResume = row.replayable && ['stopped', 'failed', 'gone'].includes(state) && !row.waits;
   return (
     <li className="kerasllm-run" data-state={state} data-name={name}>
       <div className="kerasllm-line">
         <input type="checkbox" checked={isChosen} aria-label={trans.__('Select %1', name)}
           onChange={event => choose(name, event.target.checked)} />
-        <button className="kerasllm-name" title={name}
-          onClick={() => void commands.execute('kerasllm:open-runs', { names: [name] })}>
+        <button className="kerasllm-name" onClick={() => void commands.execute('kerasllm:open-runs', { names: [name] })}>
           {name}
         </button>
+      </div>
+      <div className="kerasllm-line">
         <span className="kerasllm-state">
           {row.waits ? trans.__('waiting, place %1', row.waits) : say(state)}
         </span>
+        <span className="kerasllm-detail">{detail(row, trans)}</span>
       </div>
-      <div className="kerasllm-line">
+      <div className="kerasllm-line kerasllm-actions">
         <Sparkline values={row.curve} label={trans.__('loss of %1', name)} />
-        <span className="kerasllm-detail" title={told}>
-          {told}
-        </span>
         {row.notebook && button(notebookIcon, 'docmanager:open', trans.__('Open notebook'), { path: row.notebook })}
         {button(launcherIcon, 'kerasllm:open-runs', trans.__('Open view'), { names: [name] })}
         {(lives(state) || row.waits > 0) && button(stopIcon, 'kerasllm:stop', trans.__('Stop'))}
@@ -202,7 +195,7 @@ const Item = React.memo(function Item({ row, isChosen, choose, commands, trans }
       {lives(state) && row.steps ? (
         <progress max={row.steps} value={row.step ?? 0} aria-label={trans.__('Progress of %1', name)} />
       ) : null}
-      {row.message && <p className="kerasllm-message">{row.message}</p>}
+      {row.message && state !== 'stopped' && <p className="kerasllm-message">{row.message}</p>}
     </li>
   );
 });
