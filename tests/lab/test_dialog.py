@@ -116,12 +116,14 @@ def test_a_text_and_a_folder_of_pictures_are_trained_on_from_their_context_menus
 def test_a_parameter_that_is_refused_or_changed_is_in_sight_when_the_form_is_shown_again(
     occupied: Server, page: Page
 ) -> None:
-    (occupied.root / "flats").mkdir()
-    (occupied.root / "flats" / "flats.tsv").write_text("area\tprice\n" + "".join(f"{n}\t{2 * n}\n" for n in range(50)))
+    (occupied.root / "terrace").mkdir()
+    (occupied.root / "terrace" / "terraced.tsv").write_text(
+        "area\tprice\n" + "".join(f"{n}\t{2 * n}\n" for n in range(50))
+    )
     open_lab(page, occupied)
     refresh(page)
-    page.locator(".jp-DirListing-item", has_text="flats").dblclick()
-    choose(page, "flats.tsv", "Train on This")
+    page.locator(".jp-DirListing-item", has_text="terrace").dblclick()
+    choose(page, "terraced.tsv", "Train on This")
     recipes = page.get_by_role("dialog").get_by_role("combobox")
     recipes.select_option(recipes.locator("option", has_text="linear_regression").inner_text())
     page.get_by_role("button", name="Next").click()
@@ -148,7 +150,7 @@ def test_a_parameter_that_is_refused_or_changed_is_in_sight_when_the_form_is_sho
     row = page.locator(".kerasllm-run[data-name^=linear_regression-]").first
     expect(row.locator(".kerasllm-state")).to_have_text("waiting, place 1")
     asked = Run(occupied.runs / str(row.get_attribute("data-name"))).asked["parameters"]
-    assert (asked["data"], asked["warmup"]) == (str(occupied.root / "flats" / "flats.tsv"), 0.5)
+    assert (asked["data"], asked["warmup"]) == (str(occupied.root / "terrace" / "terraced.tsv"), 0.5)
     row.get_by_role("button", name="Stop").click()
     expect(row.locator(".kerasllm-state")).to_have_text("stopped")
 
