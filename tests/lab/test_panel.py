@@ -11,7 +11,19 @@ from playwright.sync_api import Page, expect
 
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files
-from tests.lab.pages import TRAINING, Told, button, dark, fill, open_notebook, open_panel, run_cell, serious, state
+from tests.lab.pages import (
+    READY,
+    TRAINING,
+    Told,
+    button,
+    dark,
+    fill,
+    open_notebook,
+    open_panel,
+    run_cell,
+    serious,
+    state,
+)
 from tests.lab.server import Server
 from tests.lab.written import tell
 
@@ -228,7 +240,8 @@ def test_a_notebook_that_was_renamed_shows_its_run_again(lab: Server, page: Page
 
 
 def test_two_pages_watch_one_run_which_outlives_reload_and_kernel(lab: Server, page: Page) -> None:
-    open_panel(page, lab, "lives.ipynb", PANEL)
+    alone = 'from kerasllm_widgets import RunView\nRunView("last")'
+    open_panel(page, lab, "lives.ipynb", PANEL, alone)
     fill(page, epochs="100000")
     button(page, "Train").click()
     state(page, "running")
@@ -242,12 +255,21 @@ def test_two_pages_watch_one_run_which_outlives_reload_and_kernel(lab: Server, p
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save').then(() => null)")
     page.reload()
     page.wait_for_selector(".kl-state[data-state=running]", timeout=TRAINING)  # the kernel still has the view
+    page.evaluate(READY)
+    run_cell(page, 1)
+    boxes = page.locator(".kl-box:visible")
+    expect(boxes).to_have_count(3)  # form, run, and the same run alone
+    fill(page, epochs="99999")
     page.evaluate("() => { void window.jupyterapp.commands.execute('kernelmenu:restart'); }")  # it asks first
     page.get_by_role("dialog").get_by_role("button", name="Confirm Kernel Restart").click()
     epoch = run.status["epoch"]
     while run.status["epoch"] <= epoch:
         page.wait_for_timeout(100)
     assert run.state == "running"
+    expect(boxes.get_by_role("alert").filter(has_text="Run this cell again for the live view.")).to_have_count(3)
+    expect(page.get_by_label(re.compile("^epochs")).first).to_have_value("99999")
+    for one in (button(page, "Train"), *button(page, "Stop").all()):
+        expect(one).to_be_disabled()
     open_notebook(page, lab, "lives.ipynb")
     run_cell(page)
     state(page, "running")

@@ -1,5 +1,5 @@
 // Compare: parameters that differ, curves over one another, scores side by side, verdicts that flipped.
-import { h, button, allow, exact, follow, attach, number } from "./dom.js";
+import { h, button, allow, exact, follow, attach, tell, number } from "./dom.js";
 import { say, said, tellLanguage } from "./words.js";
 import { chart } from "./chart.js";
 
@@ -10,10 +10,10 @@ function render({ model, el }) {
   const parts = [h("h4", {}, say("parameters")), table(runs, model.get("parameters"), exact), h("h4", {}, say("scores")), table(runs, model.get("scores"), number, runs[0].main)];
   if (metrics.length) parts.push(h("h4", {}, say("curve")), curves(runs, metrics));
   const flips = h("div", { "aria-live": "polite" });
-  const ask = button(say("flips"), () => model.send({ do: "flips" }));
+  const ask = button(say("flips"), () => tell(model, { do: "flips" }));
   const box = h("section", { class: "kl-box kl-result", "aria-label": say("compare") }, h("strong", {}, say("compare")), parts, h("div", { class: "kl-row kl-ask" }, ask), flips);
   const undo = [
-    attach(el, box),
+    attach(model, el, box),
     follow(model, ["flips"], () => {
       const found = model.get("flips");
       allow(ask, found.state !== "asked");

@@ -1,5 +1,5 @@
 // Form: a recipe's fields, drawn from their declaration; what is wrong is said under the field by Python.
-import { h, button, allow, follow, attach, later, unique } from "./dom.js";
+import { h, button, allow, follow, attach, tell, later, unique } from "./dom.js";
 import { say, said, duration } from "./words.js";
 
 const PAUSE = 200; // milliseconds without a key before what was typed is checked
@@ -19,7 +19,7 @@ function render({ model, el }) {
   const files = h("datalist", { id: unique("files") }, model.get("files").map((name) => h("option", { value: name })));
 
   const first = firstRows(model);
-  const read = card(model, () => { flush(); tell({ do: "card" }); });
+  const read = card(model, () => { flush(); ask({ do: "card" }); });
 
   function set(name, value) {
     typed[name] = value;
@@ -55,15 +55,15 @@ function render({ model, el }) {
     h("div", { class: "kl-row kl-actions" }, train, estimate, guessed, h("span", { class: "kl-grow" }), name, save),
     notice);
 
-  function tell(what) {
-    model.send({ ...what, values: model.get("values") }); // a changed trait may wait behind an earlier one, and come later
+  function ask(what) {
+    tell(model, { ...what, values: model.get("values") }); // a changed trait may wait behind an earlier one, and come later
   }
 
   function act(what, pressed) {
     flush();
     firstWrong()?.focus();
     if (pressed) allow(pressed, false); // until Python has answered: a second click would be a second run
-    tell(what);
+    ask(what);
   }
 
   function firstWrong() {
@@ -77,7 +77,7 @@ function render({ model, el }) {
   }
 
   const undo = [
-    attach(el, form),
+    attach(model, el, form),
     () => send.cancel(),
     first.end, read.end,
     follow(model, ["mistakes", "notice"], () => {

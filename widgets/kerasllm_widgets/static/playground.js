@@ -1,5 +1,5 @@
 // Playground: ask a run's model. What is typed is sent after a pause; answers to older questions are passed over.
-import { h, follow, attach, later, number, unique } from "./dom.js";
+import { h, follow, attach, tell, later, number, unique } from "./dom.js";
 import { say, said, tellLanguage } from "./words.js";
 
 const PAUSE = 250; // milliseconds without a key
@@ -16,7 +16,7 @@ function render({ model, el }) {
     isTold = false;
     answer.setAttribute("aria-busy", "true");
     if (!answer.childNodes.length) answer.append(h("p", { class: "kl-quiet" }, say("starting")));
-    model.send({ id, ...question }, undefined, buffers);
+    tell(model, { id, ...question }, buffers);
   };
   const body = h("div", {});
   const box = h("section", { class: "kl-box kl-playground", "aria-label": say("playground") },
@@ -25,7 +25,7 @@ function render({ model, el }) {
   let clean = () => {};
 
   const undo = [
-    attach(el, box),
+    attach(model, el, box),
     follow(model, ["kind", "ended"], () => {
       clean();
       const [kind, ended] = ["kind", "ended"].map((trait) => model.get(trait));

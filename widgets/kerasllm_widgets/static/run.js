@@ -1,5 +1,5 @@
 // RunView: state, progress, curve, result of one run; Stop and Resume.
-import { h, button, allow, follow, attach, number } from "./dom.js";
+import { h, button, allow, follow, attach, tell, number } from "./dom.js";
 import { say, said, phase, duration, tellLanguage } from "./words.js";
 import { chart } from "./chart.js";
 import { stopByServer } from "./server.js";
@@ -9,7 +9,7 @@ const RESUMABLE = ["stopped", "failed", "gone"];
 
 function render({ model, el }) {
   tellLanguage(model);
-  const send = (what) => model.send({ do: what });
+  const send = (what) => tell(model, { do: what });
   const title = h("strong", { tabindex: "-1" });
   const state = h("span", { class: "kl-state" });
   const announced = h("span", { class: "kl-unseen", role: "status" }); // the state alone: not each epoch
@@ -22,7 +22,7 @@ function render({ model, el }) {
     asked = { session: look.session };
     show();
     // A busy kernel hears of it late: only where the server could not, and a session begun since goes on.
-    if (!(await stopByServer(look).catch(() => false))) model.send({ do: "stop", session: look.session });
+    if (!(await stopByServer(look).catch(() => false))) tell(model, { do: "stop", session: look.session });
   };
   const stop = button(say("stop"), ask);
   const resume = button(say("resume"), () => { allow(resume, false); send("resume"); });
@@ -70,7 +70,7 @@ function render({ model, el }) {
   }
 
   const undo = [
-    attach(el, box),
+    attach(model, el, box),
     follow(model, ["look", "problem"], show),
     follow(model, ["log"], () => { trace.textContent = model.get("log"); }),
     follow(model, ["curve"], () => {

@@ -19,6 +19,7 @@ const WORDS = {
   left: ["left", "剩余"],
   loading: ["Loading…", "加载中…"],
   log: ["Details", "详情"],
+  lost: ["The kernel was restarted or has ended: this view stands still. Run this cell again for the live view.", "内核已重启或结束，此视图不再更新。重新运行此单元格即可恢复实时视图。"],
   mistakes: ["Some values are wrong; they are marked.", "有些值不正确，已标出。"],
   name: ["Name of the notebook", "notebook 的名称"],
   of: ["of", "/"],
