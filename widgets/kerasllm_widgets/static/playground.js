@@ -9,7 +9,11 @@ function render({ model, el }) {
   tellLanguage(model);
   let id = Date.now(); // greater than any that an earlier page asked with
   let isTold = false; // anything of the answer
-  const refuse = (words) => answer.replaceChildren(...(words ? shown({ problem: words }) : []));
+  const refuse = (words) => { // or, with none, clear
+    id += 1; // an answer that is still to come is to no question any more
+    answer.removeAttribute("aria-busy");
+    answer.replaceChildren(...(words ? shown({ problem: words }) : []));
+  };
   const answer = h("div", { class: "kl-answer", "aria-live": "polite" });
   const ask = (question, buffers) => {
     id += 1;
@@ -70,8 +74,8 @@ function labelled(words, control) {
   return h("div", { class: "kl-field" }, h("label", { for: control.id }, words), control);
 }
 
-function text(model, ask) {
-  const typed = later(PAUSE, () => area.value.trim() && ask({ do: "row", row: area.value }));
+function text(model, ask, refuse) {
+  const typed = later(PAUSE, () => (area.value.trim() ? ask({ do: "row", row: area.value }) : refuse("")));
   const area = h("textarea", { class: "kl-control kl-area", rows: "3", oninput: typed });
   return { element: labelled(say("yourText"), area), clean: typed.cancel };
 }
