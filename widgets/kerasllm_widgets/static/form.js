@@ -46,8 +46,9 @@ function render({ model, el }) {
   const notice = h("p", { class: "kl-notice", role: "status" });
   const estimate = button(say("estimate"), () => act({ do: "estimate" }, estimate));
   const guessed = h("span", { class: "kl-quiet", role: "status" });
-  const name = h("input", { class: "kl-control kl-name", type: "text", "aria-label": say("name"), value: `${schema.recipe}-1.ipynb`, spellcheck: "false" });
-  const save = button(say("save"), () => act({ do: "save", name: name.value.trim() }));
+  const name = h("input", { class: "kl-control kl-name", type: "text", "aria-label": say("name"), value: "", spellcheck: "false" });
+  let offered = ""; // sent as no name: what is free may have changed meanwhile
+  const save = button(say("save"), () => act({ do: "save", name: name.value === offered ? "" : name.value.trim() }));
   const train = button(say("train"), () => act({ do: "train" }, train), "kl-primary");
   const form = h("form", { class: "kl-box", novalidate: true, "aria-label": schema.recipe, onsubmit: (event) => event.preventDefault() },
     h("header", { class: "kl-head" }, h("strong", {}, schema.recipe), h("span", {}, said(schema.summary))),
@@ -97,6 +98,11 @@ function render({ model, el }) {
       const { state, seconds, steps } = model.get("estimate");
       allow(estimate, !model.get("busy") && state !== "trying");
       guessed.textContent = state === "trying" ? say("estimating") : state === "done" ? `${say("estimated")} ${duration(seconds)} (${steps} ${say("steps")})` : "";
+    }),
+    follow(model, ["free_name"], () => {
+      const isTyped = name.value !== offered;
+      offered = model.get("free_name");
+      if (!isTyped) name.value = offered;
     }),
     follow(model, ["preview"], () => fields.forEach((drawn) => drawn.offer?.(columnsOf(model)))),
     follow(model, ["values"], () => fields.forEach((drawn, name) => drawn.show(values()[name]))),
