@@ -84,6 +84,11 @@ def test_a_view_tells_what_becomes_of_a_run_and_takes_no_text_for_markup(lab: Se
     assert serious(page, ".kl-widget") == []
     with dark(page, ".kl-box"):
         assert serious(page, ".kl-widget") == []
+    page.set_viewport_size({"width": 640, "height": 1000})  # what does not fit scrolls, by the keyboard too
+    wide = "part => part.scrollWidth > part.clientWidth"
+    assert view.get_by_role("region", name="Confusion matrix").evaluate(wide)
+    assert view.get_by_role("region", name="Scores").evaluate(wide)
+    assert serious(page, ".kl-widget") == []
     expect(page.locator("img[src=x]")).to_have_count(0)
     assert page.title() != "hacked"
 

@@ -115,7 +115,7 @@ function results(model, send) {
   const head = h("tr", {}, h("td"), splits.map((split) => h("th", { scope: "col" }, say(split === "train" ? "training" : split))));
   const rows = names.map((name) => h("tr", { class: name === result.main ? "kl-main" : undefined },
     h("th", { scope: "row" }, name), splits.map((split) => h("td", {}, number(result.splits[split][name])))));
-  const parts = [h("div", {}, h("h4", {}, say("scores")), h("table", { class: "kl-table" }, h("thead", {}, head), h("tbody", {}, rows)))];
+  const parts = [region("scores", h("table", { class: "kl-table" }, h("thead", {}, head), h("tbody", {}, rows)))];
   if (result.confusion) parts.push(confusion(result.confusion));
   const columns = [h("div", { class: "kl-columns" }, parts)];
   if (result.warnings.length) {
@@ -129,6 +129,11 @@ function results(model, send) {
   return columns;
 }
 
+// A part that scrolls where it is wider than its place.
+function region(word, content) {
+  return h("div", { tabindex: "0", role: "region", "aria-label": say(word) }, h("h4", {}, say(word)), content);
+}
+
 function confusion({ names, counts }) {
   const share = (row, column) => counts[row][column] / Math.max(1, counts[row].reduce((sum, count) => sum + count, 0));
   const cell = (row, column) => {
@@ -137,7 +142,7 @@ function confusion({ names, counts }) {
     shade.style.setProperty("--kl-share", `${Math.round(part * 100)}%`);
     return shade;
   };
-  return h("div", {}, h("h4", {}, say("confusion")),
+  return region("confusion",
     h("table", { class: "kl-table kl-confusion" },
       h("caption", {}, say("confusionNote")),
       h("thead", {}, h("tr", {}, h("td"), names.map((name) => h("th", { scope: "col" }, name)))),
