@@ -53,6 +53,7 @@ def test_train_watch_stop_resume_and_try(lab: Server, page: Page) -> None:
     state(page, "completed")
     expect(page.locator(".kl-result .kl-main")).to_be_visible()
     expect(page.locator(".kl-result")).to_contain_text("Scores")
+    expect(page.locator(".kl-run .kl-help").first).to_have_text(re.compile(r"^trained on \S"))
     page.get_by_text(re.compile(r"^Figures")).click()
     expect(page.locator(".kl-pictures img").first).to_be_visible()
     button(page, "Try it").click()
@@ -118,6 +119,7 @@ def test_a_wrong_value_is_named_under_its_field(lab: Server, page: Page) -> None
     fill(page, epochs="many")
     field = page.locator(".kl-field", has=page.get_by_label(re.compile("^epochs")))
     wrong, control = field.locator(".kl-wrong"), field.locator("input")
+    expect(field.locator("label")).to_have_text("epochs 1..100000")
     expect(wrong).to_have_text("must be a whole number")
     expect(control).to_have_attribute("aria-invalid", "true")
     assert (wrong.get_attribute("id") or "?") in (control.get_attribute("aria-describedby") or "")
@@ -136,6 +138,17 @@ def test_columns_and_labels_with_markup_are_shown_as_text(lab: Server, page: Pag
     open_panel(page, lab, "evil.ipynb", cell)
     page.get_by_text("First rows").click()
     expect(page.locator(".kl-data th").first).to_have_text(MARKUP)
+    expect(page.locator(".kl-data tbody tr")).to_have_count(20)  # of 40
+    fill(page, drop="kind")  # unfolds it
+    drop, picks = page.get_by_label(re.compile("^drop")), page.locator(".kl-field", has_text="drop").locator(".kl-pick")
+    expect(picks).to_have_text([MARKUP, "kind", "price"])
+    expect(picks.nth(1)).to_have_attribute("aria-pressed", "true")
+    picks.nth(2).click()
+    expect(drop).to_have_value("kind, price")
+    picks.nth(1).click()
+    expect(drop).to_have_value("price")
+    expect(page.locator(".kl-pick[aria-pressed=true]")).to_have_text("price")
+    picks.nth(2).click()
     target = page.get_by_label(re.compile("^target"))
     expect(target).to_contain_text(MARKUP)
     target.select_option(MARKUP)
@@ -179,6 +192,14 @@ def test_a_chinese_browser_reads_chinese(lab: Server, page: Page) -> None:
 
 def test_a_panel_is_accessible_in_light_and_dark(lab: Server, page: Page) -> None:
     open_panel(page, lab, "dark.ipynb", PANEL)
+    rows = page.get_by_label("batch_size rows · 1..1000000", exact=True)
+    expect(rows).to_have_accessible_description("rows in one step of the optimizer")
+    advanced = page.locator("summary", has_text="Advanced")
+    field = page.get_by_label(re.compile("^checkpoint_minutes"))
+    expect(field).to_be_hidden()
+    for one in advanced.all():
+        one.click()
+    expect(field).to_be_visible()
     assert serious(page, ".kl-widget") == []
     with dark(page, ".kl-box"):
         assert serious(page, ".kl-widget") == []
@@ -193,7 +214,8 @@ def test_a_failure_is_one_line_and_its_traceback_is_there_on_request(lab: Server
     expect(problem).to_be_visible()
     assert "\n" not in problem.inner_text()
     page.locator(".kl-run").get_by_text("Details").click()
-    expect(page.locator(".kl-run .kl-log")).to_contain_text("kerasllm: loss is")
+    said = re.compile(r"^sample:houses: 100 rows\n.*\nkerasllm: loss is", re.DOTALL)
+    expect(page.locator(".kl-run .kl-log")).to_contain_text(said)
 
 
 def test_the_form_tells_of_data_and_time_and_becomes_a_notebook_that_runs(lab: Server, page: Page) -> None:
