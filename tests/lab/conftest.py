@@ -20,7 +20,7 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]  # fmt: skip
 PATIENCE = 30_000  # milliseconds: the machines are slow
-OURS = ("kerasllm", "kl-")  # in an error's text, where it is of our scripts
+OURS = ("kerasllm", "kl-", "blob:")  # in an error's text, where it is of our scripts: a view's is a blob
 
 
 def lacks(part: str) -> NoReturn:

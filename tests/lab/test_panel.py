@@ -11,7 +11,19 @@ from playwright.sync_api import Page, expect
 
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files
-from tests.lab.pages import TRAINING, Told, button, dark, fill, open_notebook, open_panel, run_cell, serious, state
+from tests.lab.pages import (
+    READY,
+    TRAINING,
+    Told,
+    button,
+    dark,
+    fill,
+    open_notebook,
+    open_panel,
+    run_cell,
+    serious,
+    state,
+)
 from tests.lab.server import Server
 from tests.lab.written import tell
 
@@ -41,6 +53,7 @@ def test_train_watch_stop_resume_and_try(lab: Server, page: Page) -> None:
     state(page, "completed")
     expect(page.locator(".kl-result .kl-main")).to_be_visible()
     expect(page.locator(".kl-result")).to_contain_text("Scores")
+    expect(page.locator(".kl-run .kl-help").first).to_have_text(re.compile(r"^trained on \S"))
     page.get_by_text(re.compile(r"^Figures")).click()
     expect(page.locator(".kl-pictures img").first).to_be_visible()
     button(page, "Try it").click()
@@ -106,6 +119,7 @@ def test_a_wrong_value_is_named_under_its_field(lab: Server, page: Page) -> None
     fill(page, epochs="many")
     field = page.locator(".kl-field", has=page.get_by_label(re.compile("^epochs")))
     wrong, control = field.locator(".kl-wrong"), field.locator("input")
+    expect(field.locator("label")).to_have_text("epochs 1..100000")
     expect(wrong).to_have_text("must be a whole number")
     expect(control).to_have_attribute("aria-invalid", "true")
     assert (wrong.get_attribute("id") or "?") in (control.get_attribute("aria-describedby") or "")
@@ -124,6 +138,17 @@ def test_columns_and_labels_with_markup_are_shown_as_text(lab: Server, page: Pag
     open_panel(page, lab, "evil.ipynb", cell)
     page.get_by_text("First rows").click()
     expect(page.locator(".kl-data th").first).to_have_text(MARKUP)
+    expect(page.locator(".kl-data tbody tr")).to_have_count(20)  # of 40
+    fill(page, drop="kind")  # unfolds it
+    drop, picks = page.get_by_label(re.compile("^drop")), page.locator(".kl-field", has_text="drop").locator(".kl-pick")
+    expect(picks).to_have_text([MARKUP, "kind", "price"])
+    expect(picks.nth(1)).to_have_attribute("aria-pressed", "true")
+    picks.nth(2).click()
+    expect(drop).to_have_value("kind, price")
+    picks.nth(1).click()
+    expect(drop).to_have_value("price")
+    expect(page.locator(".kl-pick[aria-pressed=true]")).to_have_text("price")
+    picks.nth(2).click()
     target = page.get_by_label(re.compile("^target"))
     expect(target).to_contain_text(MARKUP)
     target.select_option(MARKUP)
@@ -167,6 +192,14 @@ def test_a_chinese_browser_reads_chinese(lab: Server, page: Page) -> None:
 
 def test_a_panel_is_accessible_in_light_and_dark(lab: Server, page: Page) -> None:
     open_panel(page, lab, "dark.ipynb", PANEL)
+    rows = page.get_by_label("batch_size rows · 1..1000000", exact=True)
+    expect(rows).to_have_accessible_description("rows in one step of the optimizer")
+    advanced = page.locator("summary", has_text="Advanced")
+    field = page.get_by_label(re.compile("^checkpoint_minutes"))
+    expect(field).to_be_hidden()
+    for one in advanced.all():
+        one.click()
+    expect(field).to_be_visible()
     assert serious(page, ".kl-widget") == []
     with dark(page, ".kl-box"):
         assert serious(page, ".kl-widget") == []
@@ -181,7 +214,8 @@ def test_a_failure_is_one_line_and_its_traceback_is_there_on_request(lab: Server
     expect(problem).to_be_visible()
     assert "\n" not in problem.inner_text()
     page.locator(".kl-run").get_by_text("Details").click()
-    expect(page.locator(".kl-run .kl-log")).to_contain_text("kerasllm: loss is")
+    said = re.compile(r"^sample:houses: 100 rows\n.*\nkerasllm: loss is", re.DOTALL)
+    expect(page.locator(".kl-run .kl-log")).to_contain_text(said)
 
 
 def test_the_form_tells_of_data_and_time_and_becomes_a_notebook_that_runs(lab: Server, page: Page) -> None:
@@ -201,9 +235,15 @@ def test_the_form_tells_of_data_and_time_and_becomes_a_notebook_that_runs(lab: S
         re.compile(r"^about .*\d s \(51 steps\)$"), timeout=TRAINING
     )  # 30 rows to train on: 3 steps an epoch
 
-    page.locator(".kl-name").fill("mine.ipynb")
+    field = page.locator(".kl-name")
+    for _ in range(2):
+        offered = field.input_value()
+        button(page, "Save as notebook").click()
+        expect(page.locator(".kl-notice")).to_have_text(f"Saved as {offered}")
+        expect(field).not_to_have_value(offered)
+    field.fill("mine.ipynb")
     button(page, "Save as notebook").click()
-    expect(page.locator(".kl-notice")).to_contain_text("mine.ipynb")
+    expect(page.locator(".kl-notice")).to_have_text("Saved as mine.ipynb")
     executed = lab.kerasllm("notebook", "mine.ipynb", "--name", "executed")
     run_cell(page, 1)
     expect(page.locator("form.kl-box")).to_have_count(2)
@@ -228,7 +268,8 @@ def test_a_notebook_that_was_renamed_shows_its_run_again(lab: Server, page: Page
 
 
 def test_two_pages_watch_one_run_which_outlives_reload_and_kernel(lab: Server, page: Page) -> None:
-    open_panel(page, lab, "lives.ipynb", PANEL)
+    alone = 'from kerasllm_widgets import RunView\nRunView("last")'
+    open_panel(page, lab, "lives.ipynb", PANEL, alone)
     fill(page, epochs="100000")
     button(page, "Train").click()
     state(page, "running")
@@ -242,12 +283,21 @@ def test_two_pages_watch_one_run_which_outlives_reload_and_kernel(lab: Server, p
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save').then(() => null)")
     page.reload()
     page.wait_for_selector(".kl-state[data-state=running]", timeout=TRAINING)  # the kernel still has the view
+    page.evaluate(READY)
+    run_cell(page, 1)
+    boxes = page.locator(".kl-box:visible")
+    expect(boxes).to_have_count(3)  # form, run, and the same run alone
+    fill(page, epochs="99999")
     page.evaluate("() => { void window.jupyterapp.commands.execute('kernelmenu:restart'); }")  # it asks first
     page.get_by_role("dialog").get_by_role("button", name="Confirm Kernel Restart").click()
     epoch = run.status["epoch"]
     while run.status["epoch"] <= epoch:
         page.wait_for_timeout(100)
     assert run.state == "running"
+    expect(boxes.get_by_role("alert").filter(has_text="Run this cell again for the live view.")).to_have_count(3)
+    expect(page.get_by_label(re.compile("^epochs")).first).to_have_value("99999")
+    for one in (button(page, "Train"), *button(page, "Stop").all()):
+        expect(one).to_be_disabled()
     open_notebook(page, lab, "lives.ipynb")
     run_cell(page)
     state(page, "running")

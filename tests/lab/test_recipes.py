@@ -109,13 +109,21 @@ def have_written(page: Page) -> None:
     box.get_by_label("length").fill("400")
     told = Told(page, ".kl-written")
     texts = []
-    for temperature in ("0", "1"):
-        box.get_by_label("temperature").fill(temperature)
+    for controls in (
+        {"temperature": "0"},
+        {"temperature": "1"},
+        {"top_k": "1"},
+        {"top_k": "0", "top_p": "0.000001"},
+    ):
+        for name, value in controls.items():
+            box.get_by_label(name).fill(value)
         write.click()
         expect(answer).not_to_have_attribute("aria-busy", "true", timeout=TRAINING)
         texts.append(str(written.text_content()))
+        if len(texts) == 1:
+            pieces = [text for text in told.texts if text and texts[0].startswith(text)]
     assert texts[0] != texts[1]
-    pieces = [text for text in told.texts if text and texts[0].startswith(text)]
+    assert texts[2] == texts[3] == texts[0]  # of one character to choose from it is always the likeliest
     assert len(pieces) > 2
     assert pieces == sorted(pieces, key=len)
 

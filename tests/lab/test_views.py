@@ -7,9 +7,11 @@ import re
 import time
 from typing import Any
 
+import nbformat
 import pytest
 from kerasllm_widgets.curve import MOST
 from kerasllm_widgets.view import POLL
+from nbformat import NotebookNode
 from playwright.sync_api import Page, expect
 
 from kerasllm.recipes.linear_regression import LinearRegression
@@ -34,6 +36,12 @@ def tell(run: Run, now: str, **status: Any) -> None:
     """Write what a trainer would, as this process, which lives."""
     status = {**myself(), "heartbeat": time.time(), "state": now, **status}
     files.replace_json(run.path / "status.json", status)
+
+
+def stills(cell: NotebookNode) -> list[str]:
+    """The outputs of a cell that need no kernel."""
+    outputs = (str(output.get("data", {}).get("text/html", "")) for output in cell.outputs)
+    return [output for output in outputs if "kerasllm-still" in output]
 
 
 def lines(first: int, last: int, metric: str = "loss") -> str:
@@ -63,7 +71,7 @@ def test_a_view_tells_what_becomes_of_a_run_and_takes_no_text_for_markup(lab: Se
     expect(view.locator(".kl-state")).to_have_text("failed")
     expect(view.get_by_role("alert")).to_have_text(f"loss is nan {MARKUP}")
     view.get_by_text("Details").click()
-    expect(view.locator(".kl-log")).to_contain_text("kerasllm: loss is nan")
+    expect(view.locator(".kl-log")).to_have_text("Traceback …\nkerasllm: loss is nan")
     expect(button(page, "Stop")).to_be_hidden()
 
     tell(run, "running", pid=1 << 22)  # above the largest pid
@@ -84,6 +92,11 @@ def test_a_view_tells_what_becomes_of_a_run_and_takes_no_text_for_markup(lab: Se
     assert serious(page, ".kl-widget") == []
     with dark(page, ".kl-box"):
         assert serious(page, ".kl-widget") == []
+    page.set_viewport_size({"width": 640, "height": 1000})  # what does not fit scrolls, by the keyboard too
+    wide = "part => part.scrollWidth > part.clientWidth"
+    assert view.get_by_role("region", name="Confusion matrix").evaluate(wide)
+    assert view.get_by_role("region", name="Scores").evaluate(wide)
+    assert serious(page, ".kl-widget") == []
     expect(page.locator("img[src=x]")).to_have_count(0)
     assert page.title() != "hacked"
 
@@ -126,12 +139,24 @@ def test_a_view_of_a_kernels_run_is_live_and_two_runs_are_compared_to_the_row(la
         "from kerasllm.recipes.text_classifier import TextClassifier\nfrom kerasllm_widgets import Compare, RunView\n"
         'for n in (1, 3):\n    TextClassifier(epochs=n, validation="0.2").train(name=f"run{n}")\nRunView("run3")'
     )
-    open_panel(page, lab, "views.ipynb", train, 'Compare("run1", "run3")')
+    playground = 'from kerasllm_widgets import Playground\nPlayground("run1")'
+    open_panel(page, lab, "views.ipynb", train, 'Compare("run1", "run3")', playground)
     state(page, "completed")
     expect(page.locator(".kl-chart .kl-line-1").first).to_be_attached()
+    drawn = page.locator(".kl-run figcaption > span")
+    expect(drawn).to_have_count(2)
+    assert set(drawn.all_inner_texts()) == {"accuracy", "loss"}
     run_cell(page, 1)
     compared = page.locator("section[aria-label=Compare]")
     expect(compared.locator("tr", has_text="epochs").locator("td")).to_have_text(["1", "3"], timeout=TRAINING)
+    accuracy = [f"{Run(lab.runs / name).scores['accuracy']:.4g}" for name in ("run1", "run3")]
+    scores = compared.get_by_role("region", name="Scores")
+    expect(
+        scores.locator("tr", has=page.get_by_role("rowheader", name="accuracy", exact=True)).locator("td")
+    ).to_have_text(accuracy)
+    curve = compared.locator("figure", has_text="accuracy")
+    expect(curve.locator(".kl-legend > span")).to_have_text(["run1", "run3"])
+    expect(curve.locator(".kl-chart > .kl-line-0, .kl-chart > .kl-line-1")).to_have_count(2)
     button(page, "Rows whose verdict flipped").click()
     flips = compared.get_by_role("region", name="Rows whose verdict flipped").locator("tbody tr")
     expect(flips.first).to_be_visible(timeout=TRAINING)
@@ -140,4 +165,13 @@ def test_a_view_of_a_kernels_run_is_live_and_two_runs_are_compared_to_the_row(la
         assert verdicts[0] != verdicts[1]
         assert all(verdict == ("✓" if verdict[2:] == truth else "✗") + verdict[1:] for verdict in verdicts)
     expect(compared).to_contain_text(f"{len(cells)} / 310 rows")
+    run_cell(page, 2)
+    page.get_by_label("Your text").fill("Where is my parcel?")
+    expect(page.locator(".kl-shares li").first).to_contain_text("%", timeout=TRAINING)
     assert serious(page, ".kl-widget") == []
+    # What is kept of each for a notebook without a kernel.
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save').then(() => null)")
+    told = [stills(cell) for cell in nbformat.read(lab.root / "views.ipynb", as_version=4).cells]
+    assert [len(one) for one in told] == [1, 1, 1]
+    for names, still in zip((["run3"], ["run1", "run3"], ["run1"]), told, strict=True):
+        assert all(word in still[0] for word in [*names, "accuracy", "Run this cell again"])

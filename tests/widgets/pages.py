@@ -19,11 +19,15 @@ class Element {
   setAttribute(name, value) { this.attributes[name] = value; }
   getAttribute(name) { return this.attributes[name] ?? null; }
   removeAttribute(name) { delete this.attributes[name]; }
+  prepend(...children) { this.childNodes.unshift(...children); }
   append(...children) { this.childNodes.push(...children); }
   replaceChildren(...children) { this.childNodes = children; }
   closest() { return null; }
   getRootNode() { return document; }
   querySelector() { return null; }
+  querySelectorAll(tags) { return this.all((one) => tags.split(", ").includes(one.tag)); }
+  matches(kinds) { return kinds.split(", ").some((one) => [this.tag, `[type=${this.attributes.type}]`].includes(one)); }
+  scrollIntoView() {}
   remove() {}
   get text() { return this.childNodes.map((child) => child.text ?? child).join("") || this.textContent; }
   all(is) { return [...(is(this) ? [this] : []), ...this.childNodes.flatMap((child) => child.all?.(is) ?? [])]; }
@@ -39,7 +43,7 @@ class Model {
   get(name) { return this.traits[name]; }
   set(name, value) { this.traits[name] = value; for (const work of this.heard[`change:${name}`] ?? []) work(); }
   on(event, work) { (this.heard[event] ??= []).push(work); }
-  off() {}
+  off(event, work) { this.heard[event] = this.heard[event].filter((one) => one !== work); }
   save_changes() {}
   send(content) { this.sent.push(content); }
 }

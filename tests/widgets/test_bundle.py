@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from kerasllm_widgets.bundle import STATIC, module, styles
 
-from tests.widgets.pages import run_script
+from tests.widgets.pages import run_script, run_view
 
 VIEWS = ["form.js", "run.js", "playground.js", "compare.js"]
 
@@ -44,11 +44,47 @@ def test_the_still_stays_hidden_while_another_view_is_left_in_the_area() -> None
     const undo = [1, 2].map(() => {
       const names = new Set();
       views.push({ names, classList: list(names), dataset: {}, append() {}, closest: () => area });
-      return attach(views.at(-1), { remove() {} });
+      return attach({ on() {}, off() {} }, views.at(-1), { remove() {} });
     });
     for (const leave of undo) { leave(); console.log(live.has("kl-live")); }
     """
     assert run_script(module("dom.js") + page) == ["true", "false"]
+
+
+KINDS = {
+    "form.js": '{ schema: { recipe: "r", groups: [] }, values: {}, files: [], preview: {}, card: {}, mistakes: {}, '
+    "notice: {}, estimate: {} }",
+    "run.js": '{ look: { name: "r", state: "running" }, curve: {}, result: {}, figures: [] }',
+    "playground.js": '{ kind: "text", answer: {} }',
+    "compare.js": '{ runs: [{ name: "r", curve: {} }], parameters: {}, scores: {}, flips: {} }',
+}
+SAYS = {
+    "en": "The kernel was restarted or has ended: this view stands still.",
+    "zh": "内核已重启或结束，此视图不再更新。",
+}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_whose_kernel_has_gone_says_so_once_and_takes_no_more_clicks(view: str, language: str) -> None:
+    page = f"""
+    const undo = [new Model({KINDS[view]}), new Model({KINDS[view]})].map((model, count) => {{
+      const el = new Element("div");
+      const undo = render({{ model, el }});
+      const alerts = () => el.all((one) => one.attributes.role === "alert" && one.text.includes("{SAYS[language]}"));
+      const free = () => el.querySelectorAll("button, input, select, textarea").filter((one) => !one.disabled && !one.readOnly);
+      console.log(alerts().length, free().length > 0);
+      const restart = () => model.heard.comm_live_update.forEach((work) => work());
+      model.send = () => {{ throw new Error("Cannot send"); }};
+      if (count === 0) restart();
+      else tell(model, {{ do: "a click" }}); // the kernel was shut down
+      restart();
+      console.log(alerts().length, free().length);
+      return undo;
+    }});
+    undo.forEach((work) => work());
+    """  # noqa: E501
+    assert run_view(view, page, language) == ["0 true", "1 0"] * 2
 
 
 def test_the_pages_own_server_is_asked_to_stop_this_very_run_and_nothing_else() -> None:

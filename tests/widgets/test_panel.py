@@ -263,6 +263,36 @@ def test_a_panel_keeps_every_digit_of_a_recipes_numbers() -> None:
     panel.close()
 
 
+def test_the_name_that_is_offered_for_a_notebook_is_free_when_it_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    panel = Panel("linear_regression")
+    assert panel.form.free_name == "linear_regression-1.ipynb"
+    Path("linear_regression-1.ipynb").touch()  # by another panel, since
+    click(panel.form, "save", name="")
+    wait_for_threads()
+    assert panel.form.notice == {"kind": "saved", "words": "linear_regression-2.ipynb"}
+    assert panel.form.free_name == "linear_regression-3.ipynb"
+    names = [name for name in panel.form.keys if not name.startswith("_")]
+    traits = {name: getattr(panel.form, name) for name in names} | {"schema": {"groups": []}}
+    page = f"""
+    const model = new Model({json.dumps(traits, default=str)});
+    render({{ model, el: page }});
+    const name = page.all((one) => String(one.attributes.class).includes("kl-name"))[0];
+    const save = () => {{ named("Save as notebook").heard.click(); console.log(name.value, model.sent.at(-1).name); }};
+    save();
+    model.set("free_name", "linear_regression-4.ipynb");
+    save();
+    name.value = "mine.ipynb ";
+    model.set("free_name", "linear_regression-5.ipynb");
+    save();
+    """
+    shown = ["linear_regression-3.ipynb ", "linear_regression-4.ipynb ", "mine.ipynb  mine.ipynb"]
+    assert run_view("form.js", page) == shown
+    panel.close()
+
+
 def test_unfolding_the_data_card_leaves_the_focus_where_it_is() -> None:
     panel = Panel("image_classifier")
     type_(panel, epochs="many")

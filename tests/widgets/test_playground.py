@@ -243,6 +243,25 @@ def test_a_view_whose_question_was_replaced_waits_no_longer() -> None:
     assert run_view("playground.js", page) == ["true", "false another question came in between; ask again"]
 
 
+def test_an_emptied_text_has_no_answer_nor_does_a_late_one_come() -> None:
+    page = f"""const KIND = "text"; {SHOW}
+    const told = (id) => model.set("answer", {{ id, shares: [["yes", 1]] }});
+    for (const empty of ["", " "]) {{
+      await type("one");
+      const {{ id }} = model.sent.at(-1);
+      if (empty) told(id);
+      await type(empty);
+      told(id);
+      console.log("aria-busy" in answer.attributes, `(${{answer.text}})`);
+    }}
+    await type("two");
+    told(model.sent.at(-1).id);
+    console.log(model.sent.length, answer.text);
+    undo();
+    """
+    assert run_view("playground.js", page) == ["false ()", "false ()", "3 yes100.0 %"]
+
+
 def test_a_text_is_busy_until_it_is_whole() -> None:
     page = f"""const KIND = "text"; {SHOW}
     await type("one");

@@ -40,6 +40,7 @@ class Form(anywidget.AnyWidget):
     estimate = traitlets.Dict().tag(sync=True)
     notice = traitlets.Dict().tag(sync=True)  # what came of a click: {"kind", "words"}
     busy = traitlets.Bool(False).tag(sync=True)  # a run is live: no second Train
+    free_name = traitlets.Unicode().tag(sync=True)  # for Save as notebook
 
 
 class Panel(ipywidgets.VBox):
@@ -68,6 +69,7 @@ class Panel(ipywidgets.VBox):
             schema=form.schema(self.recipe),
             values=_as_typed(given),
             files=form.files_nearby(Path.cwd(), self.recipe),
+            free_name=_free_name(self.recipe.name()),
         )
         self.view = RunView()
         self.view.offers_trying = True
@@ -130,6 +132,7 @@ class Panel(ipywidgets.VBox):
         """Save the settings as a notebook that runs by itself, by default under a name that is free."""
         path = Path(name or _free_name(self.recipe.name()))
         notebooks.save(self._settled(), path)
+        self.form.free_name = _free_name(self.recipe.name())
         return path
 
     @classmethod

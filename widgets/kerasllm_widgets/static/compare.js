@@ -1,5 +1,5 @@
 // Compare: parameters that differ, curves over one another, scores side by side, verdicts that flipped.
-import { h, button, allow, exact, follow, attach, number } from "./dom.js";
+import { h, button, allow, exact, follow, attach, tell, number } from "./dom.js";
 import { say, said, tellLanguage } from "./words.js";
 import { chart } from "./chart.js";
 
@@ -7,13 +7,13 @@ function render({ model, el }) {
   tellLanguage(model);
   const runs = model.get("runs");
   const metrics = [...new Set(runs.flatMap((run) => Object.keys(run.curve)))];
-  const parts = [h("h4", {}, say("parameters")), table(runs, model.get("parameters"), exact), h("h4", {}, say("scores")), table(runs, model.get("scores"), number, runs[0].main)];
+  const parts = [h("h4", {}, say("parameters")), table("parameters", runs, model.get("parameters"), exact), h("h4", {}, say("scores")), table("scores", runs, model.get("scores"), number, runs[0].main)];
   if (metrics.length) parts.push(h("h4", {}, say("curve")), curves(runs, metrics));
   const flips = h("div", { "aria-live": "polite" });
-  const ask = button(say("flips"), () => model.send({ do: "flips" }));
+  const ask = button(say("flips"), () => tell(model, { do: "flips" }));
   const box = h("section", { class: "kl-box kl-result", "aria-label": say("compare") }, h("strong", {}, say("compare")), parts, h("div", { class: "kl-row kl-ask" }, ask), flips);
   const undo = [
-    attach(el, box),
+    attach(model, el, box),
     follow(model, ["flips"], () => {
       const found = model.get("flips");
       allow(ask, found.state !== "asked");
@@ -23,10 +23,10 @@ function render({ model, el }) {
   return () => undo.forEach((work) => work());
 }
 
-function table(runs, rows, shown, main) {
+function table(word, runs, rows, shown, main) {
   const names = Object.keys(rows).sort((one, two) => (two === main) - (one === main));
   if (!names.length) return h("p", { class: "kl-quiet" }, say("none"));
-  return h("div", { class: "kl-scroll", tabindex: "0", role: "region" }, h("table", { class: "kl-table" },
+  return h("div", { class: "kl-scroll", tabindex: "0", role: "region", "aria-label": say(word) }, h("table", { class: "kl-table" },
     h("thead", {}, h("tr", {}, h("td"), runs.map((run) => h("th", { scope: "col" }, run.name)))),
     h("tbody", {}, names.map((name) => h("tr", { class: name === main ? "kl-main" : undefined }, h("th", { scope: "row" }, name), rows[name].map((value) => h("td", {}, value === "" ? "—" : shown(value))))))));
 }

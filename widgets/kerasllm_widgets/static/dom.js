@@ -1,4 +1,5 @@
 // Elements, made without markup: a text from a file or a model can never become an element.
+import { say } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -46,8 +47,24 @@ export function follow(model, traits, draw) {
   return () => events.forEach((event) => model.off(event, draw));
 }
 
+const cut = new WeakMap(); // by model: what is done when its kernel is gone
+
 // Puts a view into its place. The still beside it is for a notebook without a kernel: hide it while the view is there.
-export function attach(el, box) {
+// A view whose kernel has gone says so and takes no more clicks; what was typed and found can still be read and copied.
+export function attach(model, el, box) {
+  let alert = null;
+  const lose = () => {
+    if (alert) return alert;
+    box.classList.add("kl-lost");
+    for (const one of box.querySelectorAll("button, input, select, textarea")) {
+      one[one.matches("textarea, [type=text]") ? "readOnly" : "disabled"] = true;
+    }
+    alert = h("p", { class: "kl-problem", role: "alert" }, say("lost"));
+    box.prepend(alert);
+    return alert;
+  };
+  cut.set(model, lose);
+  model.on("comm_live_update", lose); // told of a model that lives only when its kernel restarts
   el.classList.add("kl-widget");
   el.dataset.lmSuppressShortcuts = "true"; // Lab's: Enter on our button is not "edit the cell"
   el.append(box);
@@ -60,10 +77,20 @@ export function attach(el, box) {
   });
   return () => {
     cancelAnimationFrame(frame);
+    model.off("comm_live_update", lose);
     box.remove();
     el.classList.remove("kl-widget");
     if (!area?.querySelector(".kl-widget")) area?.classList.remove("kl-live"); // a panel's other views share the area
   };
+}
+
+// Says something to Python. Of a kernel that was shut down a view hears only here.
+export function tell(model, what, buffers) {
+  try {
+    model.send(what, undefined, buffers);
+  } catch {
+    cut.get(model)?.().scrollIntoView({ block: "nearest" }); // the click may have been far below
+  }
 }
 
 // An id that no other view on the page has: each view is a module of its own, and counts for itself.

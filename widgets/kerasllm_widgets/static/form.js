@@ -1,5 +1,5 @@
 // Form: a recipe's fields, drawn from their declaration; what is wrong is said under the field by Python.
-import { h, button, allow, follow, attach, later, unique } from "./dom.js";
+import { h, button, allow, follow, attach, tell, later, unique } from "./dom.js";
 import { say, said, duration } from "./words.js";
 
 const PAUSE = 200; // milliseconds without a key before what was typed is checked
@@ -19,7 +19,7 @@ function render({ model, el }) {
   const files = h("datalist", { id: unique("files") }, model.get("files").map((name) => h("option", { value: name })));
 
   const first = firstRows(model);
-  const read = card(model, () => { flush(); tell({ do: "card" }); });
+  const read = card(model, () => { flush(); ask({ do: "card" }); });
 
   function set(name, value) {
     typed[name] = value;
@@ -46,8 +46,9 @@ function render({ model, el }) {
   const notice = h("p", { class: "kl-notice", role: "status" });
   const estimate = button(say("estimate"), () => act({ do: "estimate" }, estimate));
   const guessed = h("span", { class: "kl-quiet", role: "status" });
-  const name = h("input", { class: "kl-control kl-name", type: "text", "aria-label": say("name"), value: `${schema.recipe}-1.ipynb`, spellcheck: "false" });
-  const save = button(say("save"), () => act({ do: "save", name: name.value.trim() }));
+  const name = h("input", { class: "kl-control kl-name", type: "text", "aria-label": say("name"), value: "", spellcheck: "false" });
+  let offered = ""; // sent as no name: what is free may have changed meanwhile
+  const save = button(say("save"), () => act({ do: "save", name: name.value === offered ? "" : name.value.trim() }));
   const train = button(say("train"), () => act({ do: "train" }, train), "kl-primary");
   const form = h("form", { class: "kl-box", novalidate: true, "aria-label": schema.recipe, onsubmit: (event) => event.preventDefault() },
     h("header", { class: "kl-head" }, h("strong", {}, schema.recipe), h("span", {}, said(schema.summary))),
@@ -55,15 +56,15 @@ function render({ model, el }) {
     h("div", { class: "kl-row kl-actions" }, train, estimate, guessed, h("span", { class: "kl-grow" }), name, save),
     notice);
 
-  function tell(what) {
-    model.send({ ...what, values: model.get("values") }); // a changed trait may wait behind an earlier one, and come later
+  function ask(what) {
+    tell(model, { ...what, values: model.get("values") }); // a changed trait may wait behind an earlier one, and come later
   }
 
   function act(what, pressed) {
     flush();
     firstWrong()?.focus();
     if (pressed) allow(pressed, false); // until Python has answered: a second click would be a second run
-    tell(what);
+    ask(what);
   }
 
   function firstWrong() {
@@ -77,7 +78,7 @@ function render({ model, el }) {
   }
 
   const undo = [
-    attach(el, form),
+    attach(model, el, form),
     () => send.cancel(),
     first.end, read.end,
     follow(model, ["mistakes", "notice"], () => {
@@ -97,6 +98,11 @@ function render({ model, el }) {
       const { state, seconds, steps } = model.get("estimate");
       allow(estimate, !model.get("busy") && state !== "trying");
       guessed.textContent = state === "trying" ? say("estimating") : state === "done" ? `${say("estimated")} ${duration(seconds)} (${steps} ${say("steps")})` : "";
+    }),
+    follow(model, ["free_name"], () => {
+      const isTyped = name.value !== offered;
+      offered = model.get("free_name");
+      if (!isTyped) name.value = offered;
     }),
     follow(model, ["preview"], () => fields.forEach((drawn) => drawn.offer?.(columnsOf(model)))),
     follow(model, ["values"], () => fields.forEach((drawn, name) => drawn.show(values()[name]))),

@@ -1,5 +1,5 @@
 // Playground: ask a run's model. What is typed is sent after a pause; answers to older questions are passed over.
-import { h, follow, attach, later, number, unique } from "./dom.js";
+import { h, follow, attach, tell, later, number, unique } from "./dom.js";
 import { say, said, tellLanguage } from "./words.js";
 
 const PAUSE = 250; // milliseconds without a key
@@ -9,14 +9,18 @@ function render({ model, el }) {
   tellLanguage(model);
   let id = Date.now(); // greater than any that an earlier page asked with
   let isTold = false; // anything of the answer
-  const refuse = (words) => answer.replaceChildren(...(words ? shown({ problem: words }) : []));
+  const refuse = (words) => { // or, with none, clear
+    id += 1; // an answer that is still to come is to no question any more
+    answer.removeAttribute("aria-busy");
+    answer.replaceChildren(...(words ? shown({ problem: words }) : []));
+  };
   const answer = h("div", { class: "kl-answer", "aria-live": "polite" });
   const ask = (question, buffers) => {
     id += 1;
     isTold = false;
     answer.setAttribute("aria-busy", "true");
     if (!answer.childNodes.length) answer.append(h("p", { class: "kl-quiet" }, say("starting")));
-    model.send({ id, ...question }, undefined, buffers);
+    tell(model, { id, ...question }, buffers);
   };
   const body = h("div", {});
   const box = h("section", { class: "kl-box kl-playground", "aria-label": say("playground") },
@@ -25,7 +29,7 @@ function render({ model, el }) {
   let clean = () => {};
 
   const undo = [
-    attach(el, box),
+    attach(model, el, box),
     follow(model, ["kind", "ended"], () => {
       clean();
       const [kind, ended] = ["kind", "ended"].map((trait) => model.get(trait));
@@ -70,8 +74,8 @@ function labelled(words, control) {
   return h("div", { class: "kl-field" }, h("label", { for: control.id }, words), control);
 }
 
-function text(model, ask) {
-  const typed = later(PAUSE, () => area.value.trim() && ask({ do: "row", row: area.value }));
+function text(model, ask, refuse) {
+  const typed = later(PAUSE, () => (area.value.trim() ? ask({ do: "row", row: area.value }) : refuse("")));
   const area = h("textarea", { class: "kl-control kl-area", rows: "3", oninput: typed });
   return { element: labelled(say("yourText"), area), clean: typed.cancel };
 }

@@ -1,5 +1,5 @@
 // RunView: state, progress, curve, result of one run; Stop and Resume.
-import { h, button, allow, follow, attach, number } from "./dom.js";
+import { h, button, allow, follow, attach, tell, number } from "./dom.js";
 import { say, said, phase, duration, tellLanguage } from "./words.js";
 import { chart } from "./chart.js";
 import { stopByServer } from "./server.js";
@@ -9,7 +9,7 @@ const RESUMABLE = ["stopped", "failed", "gone"];
 
 function render({ model, el }) {
   tellLanguage(model);
-  const send = (what) => model.send({ do: what });
+  const send = (what) => tell(model, { do: what });
   const title = h("strong", { tabindex: "-1" });
   const state = h("span", { class: "kl-state" });
   const announced = h("span", { class: "kl-unseen", role: "status" }); // the state alone: not each epoch
@@ -22,7 +22,7 @@ function render({ model, el }) {
     asked = { session: look.session };
     show();
     // A busy kernel hears of it late: only where the server could not, and a session begun since goes on.
-    if (!(await stopByServer(look).catch(() => false))) model.send({ do: "stop", session: look.session });
+    if (!(await stopByServer(look).catch(() => false))) tell(model, { do: "stop", session: look.session });
   };
   const stop = button(say("stop"), ask);
   const resume = button(say("resume"), () => { allow(resume, false); send("resume"); });
@@ -70,7 +70,7 @@ function render({ model, el }) {
   }
 
   const undo = [
-    attach(el, box),
+    attach(model, el, box),
     follow(model, ["look", "problem"], show),
     follow(model, ["log"], () => { trace.textContent = model.get("log"); }),
     follow(model, ["curve"], () => {
@@ -115,7 +115,7 @@ function results(model, send) {
   const head = h("tr", {}, h("td"), splits.map((split) => h("th", { scope: "col" }, say(split === "train" ? "training" : split))));
   const rows = names.map((name) => h("tr", { class: name === result.main ? "kl-main" : undefined },
     h("th", { scope: "row" }, name), splits.map((split) => h("td", {}, number(result.splits[split][name])))));
-  const parts = [h("div", {}, h("h4", {}, say("scores")), h("table", { class: "kl-table" }, h("thead", {}, head), h("tbody", {}, rows)))];
+  const parts = [region("scores", h("table", { class: "kl-table" }, h("thead", {}, head), h("tbody", {}, rows)))];
   if (result.confusion) parts.push(confusion(result.confusion));
   const columns = [h("div", { class: "kl-columns" }, parts)];
   if (result.warnings.length) {
@@ -129,6 +129,11 @@ function results(model, send) {
   return columns;
 }
 
+// A part that scrolls where it is wider than its place.
+function region(word, content) {
+  return h("div", { tabindex: "0", role: "region", "aria-label": say(word) }, h("h4", {}, say(word)), content);
+}
+
 function confusion({ names, counts }) {
   const share = (row, column) => counts[row][column] / Math.max(1, counts[row].reduce((sum, count) => sum + count, 0));
   const cell = (row, column) => {
@@ -137,7 +142,7 @@ function confusion({ names, counts }) {
     shade.style.setProperty("--kl-share", `${Math.round(part * 100)}%`);
     return shade;
   };
-  return h("div", {}, h("h4", {}, say("confusion")),
+  return region("confusion",
     h("table", { class: "kl-table kl-confusion" },
       h("caption", {}, say("confusionNote")),
       h("thead", {}, h("tr", {}, h("td"), names.map((name) => h("th", { scope: "col" }, name)))),
