@@ -22,7 +22,7 @@ def save(recipe: Recipe, path: Path) -> None:
         import nbformat
     if path.suffix != ".ipynb":
         raise InputError(
-            f"{path.name}: a notebook's name ends with .ipynb", f"{path.name}：notebook 的名称须以 .ipynb 结尾"
+            f"{path.name}: a notebook's name ends with .ipynb", f"{path.name}：笔记本的名称须以 .ipynb 结尾"
         )
     kind, here, folder = type(recipe), Path.cwd(), path.parent.resolve()
     back = os.path.relpath(here, folder) if here.drive == folder.drive else here
