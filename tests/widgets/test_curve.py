@@ -38,6 +38,12 @@ def test_validation_is_a_line_of_its_metric() -> None:
     assert curve.drawn() == {"loss": {"train": [[1], [2]], "validation": [[1], [3]]}}
 
 
+def test_the_loss_is_drawn_first_whatever_a_line_begins_with() -> None:
+    curve = Curve()
+    curve.add([{"kind": "epoch", "epoch": 1, "accuracy": 0.5, "loss": 2.0}])
+    assert list(curve.drawn()) == ["loss", "accuracy"]
+
+
 def test_a_missing_value_leaves_a_gap() -> None:
     curve = Curve()
     curve.add([{"kind": "epoch", "epoch": 1, "step": 9, "time": 0, "loss": None}])

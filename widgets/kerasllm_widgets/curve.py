@@ -66,5 +66,6 @@ class Curve:
                 metric.setdefault(part, Line()).add(line["epoch"], value)
 
     def drawn(self) -> dict[str, dict[str, list[list[float]]]]:
-        """What a chart needs."""
-        return {name: {part: one.drawn() for part, one in parts.items()} for name, parts in self._lines.items()}
+        """What a chart needs; the loss first, whatever stood first in the file."""
+        names = sorted(self._lines, key=lambda name: name != "loss")
+        return {name: {part: one.drawn() for part, one in self._lines[name].items()} for name in names}
