@@ -51,7 +51,7 @@ def train(
                 recorder = _fit(run, writer, recipe, data, examples, model, callbacks)
         except StopAskedError:
             _save_model(run, model)
-            writer.end("stopped", "as asked", "按要求停止")
+            writer.end("stopped")
             return
         except DivergedError as error:
             _save_model(run, model)

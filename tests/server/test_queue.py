@@ -107,7 +107,7 @@ def test_a_run_that_waits_is_queued_on_every_surface_after_the_server_was_starte
     queue = Queue(runs, 0)
     for run in (first, resumed):
         queue.add(run)
-    files.replace_json(resumed.path / "status.json", {"state": "stopped", "message": "as asked"})
+    files.replace_json(resumed.path / "status.json", {"state": "stopped"})
     for run in (first, gone):
         files.replace_json(run.path / "status.json", {**run.status, "pid_started": 0})
     assert first.state == "gone"

@@ -63,7 +63,7 @@ def test_a_notebook_of_ones_own_outlives_the_server_unless_that_is_set_otherwise
         else:
             wait(lambda: run.state == "stopped")
             wait(lambda: not psutil.pid_exists(int(pid.read_text())))
-            assert run.status["message"] == "as asked"
+            assert run.status["message"] == ""
 
 
 def test_the_folder_of_runs_may_lie_elsewhere_and_what_waits_there_waits_on_after_the_server(tmp_path: Path) -> None:

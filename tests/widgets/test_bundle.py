@@ -68,6 +68,7 @@ SAYS = {
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_view_whose_kernel_has_gone_says_so_once_and_takes_no_more_clicks(view: str, language: str) -> None:
     page = f"""
+    console.error = () => {{}}; // where a lost kernel is told to whoever looks for it
     const undo = [new Model({KINDS[view]}), new Model({KINDS[view]})].map((model, count) => {{
       const el = new Element("div");
       const undo = render({{ model, el }});
@@ -85,6 +86,20 @@ def test_a_view_whose_kernel_has_gone_says_so_once_and_takes_no_more_clicks(view
     undo.forEach((work) => work());
     """  # noqa: E501
     assert run_view(view, page, language) == ["0 true", "1 0"] * 2
+
+
+def test_of_a_model_that_is_shown_twice_each_view_that_is_there_says_so() -> None:
+    page = f"""
+    console.error = () => {{}};
+    const model = new Model({KINDS["run.js"]});
+    const places = [new Element("div"), new Element("div"), new Element("div")];
+    const undo = places.map((el) => render({{ model, el }}));
+    undo[2]();
+    model.send = () => {{ throw new Error("Cannot send"); }};
+    tell(model, {{ do: "a click" }});
+    console.log(...places.map((el) => el.all((one) => one.attributes.role === "alert" && one.text.includes("{SAYS["en"]}")).length));
+    """  # noqa: E501
+    assert run_view("run.js", page, "en") == ["1 1 0"]
 
 
 def test_the_pages_own_server_is_asked_to_stop_this_very_run_and_nothing_else() -> None:

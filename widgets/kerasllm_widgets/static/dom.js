@@ -47,7 +47,7 @@ export function follow(model, traits, draw) {
   return () => events.forEach((event) => model.off(event, draw));
 }
 
-const cut = new WeakMap(); // by model: what is done when its kernel is gone
+const cut = new WeakMap(); // by model: what its views do when the kernel is gone
 
 // Puts a view into its place. The still beside it is for a notebook without a kernel: hide it while the view is there.
 // A view whose kernel has gone says so and takes no more clicks; what was typed and found can still be read and copied.
@@ -63,7 +63,8 @@ export function attach(model, el, box) {
     box.prepend(alert);
     return alert;
   };
-  cut.set(model, lose);
+  if (!cut.has(model)) cut.set(model, new Set());
+  cut.get(model).add(lose);
   model.on("comm_live_update", lose); // told of a model that lives only when its kernel restarts
   el.classList.add("kl-widget");
   el.dataset.lmSuppressShortcuts = "true"; // Lab's: Enter on our button is not "edit the cell"
@@ -78,6 +79,7 @@ export function attach(model, el, box) {
   return () => {
     cancelAnimationFrame(frame);
     model.off("comm_live_update", lose);
+    cut.get(model).delete(lose);
     box.remove();
     el.classList.remove("kl-widget");
     if (!area?.querySelector(".kl-widget")) area?.classList.remove("kl-live"); // a panel's other views share the area
@@ -88,8 +90,10 @@ export function attach(model, el, box) {
 export function tell(model, what, buffers) {
   try {
     model.send(what, undefined, buffers);
-  } catch {
-    cut.get(model)?.().scrollIntoView({ block: "nearest" }); // the click may have been far below
+  } catch (error) {
+    console.error(error);
+    const [first] = [...(cut.get(model) ?? [])].map((lose) => lose());
+    first?.scrollIntoView({ block: "nearest" }); // the click may have been far below
   }
 }
 

@@ -60,7 +60,7 @@ export async function fill<T>(
     } catch (error) {
       refusal = reason(error);
       const named = /^(\S+?)[:：]/.exec(refusal)?.[1] ?? ''; // as the server tells of a parameter
-      refused = named in properties ? named : '';
+      refused = Object.hasOwn(properties, named) ? named : '';
     }
   }
 }

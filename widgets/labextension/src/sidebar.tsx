@@ -195,7 +195,7 @@ const Item = React.memo(function Item({ row, isChosen, choose, commands, trans }
       {lives(state) && row.steps ? (
         <progress max={row.steps} value={row.step ?? 0} aria-label={trans.__('Progress of %1', name)} />
       ) : null}
-      {row.message && state !== 'stopped' && <p className="kerasllm-message">{row.message}</p>}
+      {row.message && <p className="kerasllm-message">{row.message}</p>}
     </li>
   );
 });
