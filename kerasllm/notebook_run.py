@@ -32,20 +32,22 @@ USERS = ("InputError", "DivergedError", "OSError", "PermissionError")  # a cell'
 
 def reserve(
     recipe: str,
-    values: Mapping[str, str],
+    values: Mapping[str, Any],
     *,
     runs: str = "",
     name: str = "",
     data: Mapping[str, str] = MappingProxyType({}),
+    are_words: bool = True,
 ) -> Run:
     """Check names, types, bounds and files, and reserve a run: for a wrong one no kernel starts.
 
-    `recipe` is a recipe's name, or the path of a notebook of one's own (.ipynb); `data` as of `create`.
+    `recipe` is a recipe's name, or the path of a notebook of one's own (.ipynb); `data` as of `create`, and
+    `are_words` as of `checked`, which reads the values of such a notebook.
     """
     path = Path(recipe).absolute() if is_notebook(recipe) else None
     trained = recipe_of(path) if path else recipes.find(recipe)
     if path and not trained:
-        return reserve_notebook(path, values, runs=runs, name=name)
+        return reserve_notebook(path, values, runs=runs, name=name, are_words=are_words)
     assert trained
     checked = (from_notebook(trained, path, values) if path else trained(**values)).anchored()
     if not data:

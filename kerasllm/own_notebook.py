@@ -19,14 +19,19 @@ from kerasllm.run.writer import Writer
 SOURCE = "source.ipynb"  # in the run's folder: what is executed, whatever becomes of the user's file
 
 
-def reserve_notebook(path: Path, given: Mapping[str, Any], *, runs: str | Path = "", name: str = "") -> Run:
-    """Check a notebook's parameters and kernel, and reserve a run of it: for a wrong one no kernel starts."""
+def reserve_notebook(
+    path: Path, given: Mapping[str, Any], *, runs: str | Path = "", name: str = "", are_words: bool = True
+) -> Run:
+    """Check a notebook's parameters and kernel, and reserve a run of it: for a wrong one no kernel starts.
+
+    `are_words` as of `checked`.
+    """
     with needs("lab"):
         import ipykernel  # noqa: F401  (the kernel runs it)
         import nbformat
         import papermill  # noqa: F401
     path = path.absolute()
-    values = checked(path, given)
+    values = checked(path, given, are_words=are_words)
     notebook = load(path)
     kernel_name(notebook, path.name)
     asked = {
@@ -90,7 +95,7 @@ def execute(run: Run) -> Run:
                 )
             except papermill.PapermillExecutionError as error:
                 if writer.stop_asked():
-                    writer.end("stopped", "as asked", "按要求停止")
+                    writer.end("stopped")
                     return run
                 raise InputError(
                     f"cell {error.exec_count}: {error.ename}: {error.evalue}",
@@ -98,7 +103,7 @@ def execute(run: Run) -> Run:
                 ) from error
             except RuntimeError as error:  # nbclient's dead kernel
                 if writer.stop_asked():
-                    writer.end("stopped", "as asked; its kernel had to be killed", "按要求停止；内核只能强行结束")
+                    writer.end("stopped", "its kernel had to be killed", "内核只能强行结束")
                     return run
                 raise InputError(f"the kernel: {error}", f"内核：{error}") from error
         writer.end("completed")

@@ -75,7 +75,7 @@ def declared(path: Path) -> dict[str, Declared]:
         name: replace(own.get(name, one), default=one.default, is_computed=one.is_computed, is_injected=True)
         for name, one in injected.items()
     }
-    return own | counts if own else {}
+    return own | counts if tagged(notebook) else {}
 
 
 def _assigned(notebook: Any, name: str, tag: str) -> dict[str, Declared]:
@@ -138,7 +138,7 @@ def _annotated(node: ast.expr) -> tuple[str, tuple[Any, ...], bool]:
             choices = listed if isinstance(listed, tuple) else (listed,)
             kinds = {type(one).__name__ for one in choices}
             return kinds.pop() if len(kinds) == 1 else "", choices, False
-        return name.lower(), (), False  # List, too
+        return {"List": "list", "Dict": "dict"}.get(name, name), (), False
     return ast.unparse(node), (), False
 
 
@@ -154,10 +154,11 @@ def _literal(node: ast.expr) -> Any:
         return None
 
 
-def checked(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+def checked(path: Path, values: Mapping[str, Any], *, are_words: bool = True) -> dict[str, Any]:
     """The given values, and else those of an earlier execution, in the types that the notebook declares.
 
-    A wrong name or value raises InputError.
+    A wrong name or value raises InputError. Texts among the values are words of a command line or a form, which are
+    read as Python writes values, unless `are_words` is False.
     """
     known = declared(path)
     if values and not known:
@@ -172,29 +173,35 @@ def checked(path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
                 f"{path.name}：没有参数 {name!r}{did_you_mean(name, known, 'zh')}",
             )
     injected = {name: plain(path, one) for name, one in known.items() if one.is_injected and name not in values}
-    return {name: _value(known[name], value) for name, value in {**injected, **values}.items()}
+    found = {name: _fitting(known[name], one, one) for name, one in injected.items()}
+    for name, given in values.items():
+        found[name] = _fitting(known[name], _read(known[name], given) if are_words else given, given)
+    return found
 
 
 def plain(path: Path, parameter: Declared) -> Any:
     """A parameter's value in the notebook at `path`; of a computed one InputError."""
     if parameter.is_computed:
         raise InputError(
-            f"{path.name}: {parameter.name} is computed in its parameters cell; give it a plain value",
-            f"{path.name}：{parameter.name} 在 parameters 单元格中由计算得出；请给它一个直接写出的值",
+            f"{path.name}: {parameter.name} is computed in the notebook; give it a plain value",
+            f"{path.name}：{parameter.name} 在笔记本中由计算得出；请给它一个直接写出的值",
         )
     return parameter.default
 
 
-def _value(parameter: Declared, given: Any) -> Any:
-    """A word of a command line, or a value already typed, as the parameter's type."""
-    read: Any = given
-    if isinstance(given, str) and (parameter.kind != "str" or parameter.or_none):
-        try:
-            read = ast.literal_eval(given)
-        except NO_LITERAL:
-            read = {"true": True, "false": False}.get(given.lower(), given)
-        if parameter.kind == "str" and not isinstance(read, (str, type(None))):
-            read = given
+def _read(parameter: Declared, given: Any) -> Any:
+    """What a word says to a parameter; what is no text is a value already."""
+    if not isinstance(given, str) or (parameter.kind == "str" and not parameter.or_none):
+        return given
+    try:
+        read = ast.literal_eval(given)
+    except NO_LITERAL:
+        read = {"true": True, "false": False}.get(given.lower(), given)
+    return given if parameter.kind == "str" and not isinstance(read, (str, type(None))) else read
+
+
+def _fitting(parameter: Declared, read: Any, given: Any) -> Any:
+    """A value in the parameter's type; errors show it as it was given."""
     if parameter.kind == "float" and type(read) is int:
         with suppress(OverflowError):
             read = float(read)
@@ -207,9 +214,14 @@ def _value(parameter: Declared, given: Any) -> Any:
         )
     if parameter.kind and type(read) is not KINDS[parameter.kind]:
         either, zh = (" and not None", "，也不是 None") if parameter.or_none else ("", "")
+        told, told_zh = (
+            ("an earlier execution injected", "先前的执行注入了")
+            if parameter.is_injected
+            else ("its default is", "默认值为")
+        )
         raise InputError(
-            f"{parameter.name}: {given!r} is no {parameter.kind}{either}; its default is {parameter.default!r}",
-            f"{parameter.name}：{given!r} 不是 {parameter.kind}{zh}；默认值为 {parameter.default!r}",
+            f"{parameter.name}: {given!r} is no {parameter.kind}{either}; {told} {parameter.default!r}",
+            f"{parameter.name}：{given!r} 不是 {parameter.kind}{zh}；{told_zh} {parameter.default!r}",
         )
     if not _survives_json(read):
         raise InputError(

@@ -76,7 +76,14 @@ def test_what_an_earlier_execution_injected_counts_where_nothing_else_is_given(t
     assert (alpha.kind, alpha.default, alpha.help) == ("float", 1, "how much")
     assert checked(path, {"count": "7"}) == {"alpha": 1.0, "more": None, "count": 7}
     assert checked(path, {"alpha": "2"}) == {"alpha": 2.0, "more": None}
-    cell.source += "alpha = 1 / 3"
+    cell.source = "# Parameters\nnothing = '1'\n"
+    nbformat.write(executed, path)
+    assert checked(path, {}) == {"nothing": "1"}, "a value, and no word to be read"
+    cell.source = "# Parameters\ncount = 2.5\n"
+    nbformat.write(executed, path)
+    with pytest.raises(InputError, match=r"^count: 2.5 is no int; an earlier execution injected 2.5$"):
+        checked(path, {})
+    cell.source = "# Parameters\nalpha = 1 / 3"
     nbformat.write(executed, path)
     with pytest.raises(InputError, match=r"mine.ipynb: alpha is computed .* give it a plain value"):
         checked(path, {})

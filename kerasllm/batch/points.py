@@ -173,7 +173,7 @@ class Source:
     def reserve(self, values: Mapping[str, Any], runs: str, name: str) -> Run:
         """A run of checked parameters."""
         if not self._recipe:
-            return reserve(self.name, values, runs=runs, name=name)
+            return reserve(self.name, values, runs=runs, name=name, are_words=False)
         recipe = self._recipe(**values)
         data = {name: self.data[file] for name, file in recipe.files().items()}
         if self._notebook:

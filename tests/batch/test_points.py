@@ -256,3 +256,12 @@ def test_a_text_is_not_shared_among_gpus(runs: Path) -> None:
         made(batch.from_grid(["device=cpu,gpus"], {}), source="lstm_text")
     assert "gpus" not in description(LstmText.model_fields["device"])
     assert not runs.exists()
+
+
+def test_a_batch_of_ones_own_notebook_reads_its_words_once(tmp_path: Path) -> None:
+    path = book(tmp_path, parameters='label: str | None = "x"\nanything = None')
+    points = [batch.Point({"label": "'None'", "anything": "\"'1'\""})]
+    many = made(points, source=str(path))
+    assert many.points == [{"label": "None", "anything": "'1'"}]
+    assert many.runs[0].asked["parameters"] == many.points[0]
+    assert made(points, source=str(path)).runs[0].path == many.runs[0].path

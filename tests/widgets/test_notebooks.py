@@ -96,7 +96,7 @@ def test_a_runs_executed_notebook_has_the_runs_settings() -> None:
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        ("epochs: int = open('x', 'w')", "epochs is computed in its parameters cell"),
+        ("epochs: int = open('x', 'w')", "epochs is computed in the notebook"),
         ("epochs: int = 0.5", "epochs"),
         ("", "no cell tagged"),
     ],
