@@ -79,28 +79,13 @@ def test_a_full_name_wins_over_a_longer_one() -> None:
 
 def test_a_folder_of_runs_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    for place in (tmp_path / "file", tmp_path / "file" / "runs"):
+    (tmp_path / "link").symlink_to("nowhere")
+    for place in (tmp_path / "file", tmp_path / "file" / "runs", tmp_path / "link"):
         with pytest.raises(InputError, match=r"cannot write runs|is no folder"):
             create(LinearRegression(), place)
-        with pytest.raises(InputError, match=r"cannot write runs|is no folder"):
-            batch.open_batch(batch.Source("linear_regression"), [batch.Point({})], 1, str(place))
-
-
-def test_a_run_that_failed_before_its_training_began_gives_its_name_back(runs: Path) -> None:
-    first = a_run("mine")
-    with pytest.raises(InputError, match="mine exists already; choose another name"):
-        create(LinearRegression(), name="mine")
-    files.replace_json(first.path / "status.json", {"state": "failed", "message": "no column 'text'"})
-    (first.path / "log.txt").write_text("what went wrong")
-    second = create(LinearRegression(epochs=3), name="mine")
-    assert (second.state, second.recipe.epochs, (second.path / "log.txt").exists()) == ("queued", 3, False)
-    files.append_line(second.path / "sessions.jsonl", {"backend": "tensorflow"})
-    files.replace_json(second.path / "status.json", {"state": "failed", "message": "loss is nan"})
-    with pytest.raises(InputError, match="mine exists already"):
-        create(LinearRegression(), name="mine")
-    (runs / "papers").mkdir()
-    with pytest.raises(InputError, match="papers exists already"):
-        create(LinearRegression(), name="papers")
+        batches = batch.Source("linear_regression"), [batch.Point({})], 1, str(place)
+        with pytest.raises(InputError, match=r"cannot write runs|is no folder"), batch.open_batch(*batches).held():
+            pass
 
 
 def test_a_run_of_a_newer_format_is_refused() -> None:

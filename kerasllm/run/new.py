@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -47,24 +46,15 @@ def create(
     return reserve(asked, recipe.name(), folder, name, texts)
 
 
-def _never_began(path: Path) -> bool:
-    """Whether it is a run that failed in what comes before a training, such as reading the data."""
-    run = Run(path)
-    try:
-        return run.state == "failed" and not run.sessions
-    except InputError:  # a stranger's folder
-        return False
-
-
 @contextmanager
 def may_write(place: Path) -> Iterator[None]:
     """Say in one line why nothing can be made in a folder of runs."""
-    if place.exists() and not place.is_dir():
-        raise InputError(f"{place} is no folder", f"{place} 不是文件夹")
     try:
         yield
     except FileExistsError:
-        raise
+        if place.is_dir():
+            raise
+        raise InputError(f"{place} is no folder", f"{place} 不是文件夹") from None
     except OSError as error:
         raise InputError(
             f"cannot write runs to {place}: {error.strerror}; choose another folder with --runs",
@@ -79,10 +69,7 @@ def reserve(
     name: str = "",
     texts: Mapping[str, str] = MappingProxyType({}),
 ) -> Run:
-    """Reserve a run called `name`, or else `stem` and the time; `texts` are files that lie in it from the start.
-
-    A run of that name whose training failed before it began makes room.
-    """
+    """Reserve a run called `name`, or else `stem` and the time; `texts` are files that lie in it from the start."""
     place = runs_folder(folder)
     is_whole = name.encode("utf-8", "ignore").decode() == name  # else it holds half a character
     if Path(name).name != name or name.startswith(".") or not is_whole:
@@ -98,10 +85,6 @@ def reserve(
                 path.mkdir(parents=True)
             break
         except FileExistsError:
-            if name and _never_began(path):
-                with may_write(place):
-                    shutil.rmtree(path)
-                continue
             if name:
                 raise InputError(f"{path} exists already; choose another name", f"{path} 已存在；请另选名称") from None
             attempt += 1
