@@ -52,9 +52,13 @@ class Results:
     groups: list[Group]
 
     def ranked(self) -> list[Group]:
-        """The groups, the best mean first; those that lack a seed's score come after the others."""
-        most, sign = max((len(group.values) for group in self.groups), default=0), self._sign
-        return sorted(self.groups, key=lambda group: (most - len(group.values), sign * (group.mean or 0)))
+        """The groups, the best mean first; those that lack a run's score come after the others."""
+
+        def place(group: Group) -> tuple[bool, int, float]:
+            lacking = len(group.runs) - len(group.values)
+            return group.mean is None, lacking, self._sign * (group.mean or 0)
+
+        return sorted(self.groups, key=place)
 
     @cached_property
     def best(self) -> Run | None:
@@ -73,8 +77,8 @@ class Results:
         if all(len(group.runs) == 1 for group in self.groups):
             return english, chinese
         return (
-            f"{english}, mean ± standard deviation over the seeds, each of which divides the rows anew",
-            f"{chinese}，各随机种子的均值 ± 标准差，每个种子各自划分数据",
+            f"{english}, mean ± standard deviation over the seeds",
+            f"{chinese}，各随机种子的均值 ± 标准差",
         )
 
     @property

@@ -45,6 +45,13 @@ def test_parameters_that_lack_a_seeds_score_are_not_the_best() -> None:
     assert [group.parameters["epochs"] for group in found.ranked()] == [1, 2]
 
 
+def test_parameters_of_fewer_seeds_lack_none(tmp_path: Path) -> None:
+    (tmp_path / "runs.csv").write_text("epochs,seed\n1,0\n1,1\n2,0\n")
+    many = made(batch.from_table(str(tmp_path / "runs.csv"), {"data": "sample:line"}))
+    scored(many, 9.0, 9.0, 1.0)
+    assert batch.results(many).best == many.runs[2]
+
+
 def test_the_page_is_in_the_persons_language(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
     many = made(batch.from_grid(["epochs=1,2"], {"data": "sample:line"}))

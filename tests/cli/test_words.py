@@ -74,7 +74,7 @@ def test_help_is_chinese_where_the_environment_is(kerasllm: Command, monkeypatch
 @pytest.mark.parametrize("command", [name for name in cli.app if not name.startswith("-")])
 def test_help_tells_what_every_word_and_option_is(command: str, call: Callable[..., Answer]) -> None:
     shown = call(command, "--help").out
-    assert re.search(r"│ .*[A-Z]{3}|--json", shown)
+    assert "╭" in shown
     assert not re.findall(r"│ \*? +[A-Z]+ +(?:\[.*)?│|--\S+(?: [A-Z]+)? +(?:\[.*)?│", shown)
 
 
