@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -87,6 +87,11 @@ def show_runs(page: Page) -> None:
 def item(page: Page, name: str) -> Locator:
     """A run's place in the sidebar."""
     return page.locator(f'.kerasllm-run[data-name="{name}"]')
+
+
+def newcomer(page: Page, known: Iterable[str]) -> Locator:
+    """The place in the sidebar of the run that is none of these."""
+    return page.locator(".kerasllm-run" + "".join(f':not([data-name="{name}"])' for name in known))
 
 
 def refresh(page: Page) -> None:
