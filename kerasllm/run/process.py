@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 HEARTBEAT = 1.0  # seconds between two writings of status.json
+STALLED = 10.0  # seconds without a heartbeat after which a living process is said to be stalled
 SILENCE = 60.0  # seconds without a heartbeat, from another host, after which its process counts as gone
 
 
@@ -39,6 +40,11 @@ def is_alive(status: dict[str, Any]) -> bool:
         return same and process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
     except (psutil.NoSuchProcess, ValueError, OverflowError):  # the latter two: no number of a process
         return False
+
+
+def is_stalled(status: dict[str, Any]) -> bool:
+    """Whether the process named in a status, which is alive, has long been silent: it hangs, or is suspended."""
+    return time.time() - status.get("heartbeat", 0) > STALLED
 
 
 @contextmanager

@@ -16,9 +16,9 @@ from playwright.sync_api import Page, expect
 
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files
-from kerasllm.run.process import myself
 from tests.lab.pages import TRAINING, button, dark, messages, open_panel, run_cell, serious, state
 from tests.lab.server import Server
+from tests.lab.written import LIVES, SILENT
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,7 @@ def written(lab: Server, name: str) -> Run:
 
 def tell(run: Run, now: str, **status: Any) -> None:
     """Write what a trainer would, as this process, which lives."""
-    status = {**myself(), "heartbeat": time.time(), "state": now, **status}
+    status = {**LIVES, "state": now, **status}
     files.replace_json(run.path / "status.json", status)
 
 
@@ -73,6 +73,10 @@ def test_a_view_tells_what_becomes_of_a_run_and_takes_no_text_for_markup(lab: Se
     view.get_by_text("Details").click()
     expect(view.locator(".kl-log")).to_have_text("Traceback …\nkerasllm: loss is nan")
     expect(button(page, "Stop")).to_be_hidden()
+
+    tell(run, "running", **SILENT)
+    expect(view.locator(".kl-state")).to_have_text("stalled")
+    expect(button(page, "Stop")).to_be_enabled()
 
     tell(run, "running", pid=1 << 22)  # above the largest pid
     expect(view.locator(".kl-state")).to_have_text("its process is gone")

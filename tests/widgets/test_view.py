@@ -15,11 +15,12 @@ import pytest
 from kerasllm_widgets import Panel, RunView, cells, children
 from kerasllm_widgets import view as views
 from kerasllm_widgets.playground import Playground
+from kerasllm_widgets.server.rows import seen
 
 from kerasllm.errors import InputError
 from kerasllm.recipes.linear_regression import LinearRegression
 from kerasllm.run import Run, create, files
-from kerasllm.run.process import myself
+from kerasllm.run.process import STALLED, myself
 from tests.conftest import ROOT
 from tests.widgets.conftest import click, wait
 from tests.widgets.pages import run_view
@@ -139,7 +140,8 @@ def test_a_notebooks_run_no_longer_starts_once_its_kernel_writes() -> None:
 def running(**status: Any) -> Run:
     """A run that this process trains, as its folder tells it."""
     run = create(LinearRegression())
-    files.replace_json(run.path / "status.json", {**myself(), "state": "running", "heartbeat": time.time(), **status})
+    status = {**myself(), "state": "running", "heartbeat": time.time() + 3600, **status}
+    files.replace_json(run.path / "status.json", status)
     return run
 
 
@@ -188,9 +190,9 @@ def test_the_kernel_is_asked_to_stop_only_where_the_server_could_not() -> None:
 
 def test_a_stop_is_acknowledged_at_once_in_each_state_and_forgotten_with_its_session() -> None:
     page = f"""{SHOW}
-    for (const first of ["queued", "starting", "running"]) {{
+    for (const first of ["queued", "starting", "running", "stalled"]) {{
       page.childNodes = [];
-      const session = first === "running" ? 1.5 : undefined;
+      const session = ["running", "stalled"].includes(first) ? 1.5 : undefined;
       const model = show({{ ...{LOOK}, state: first, session }});
       named("Stop").heard.click();
       const said = [state()];
@@ -201,7 +203,16 @@ def test_a_stop_is_acknowledged_at_once_in_each_state_and_forgotten_with_its_ses
       console.log(said.join(" "));
     }}
     """
-    assert run_view("run.js", page) == ["stopping… stopping… running"] * 3
+    assert run_view("run.js", page) == ["stopping… stopping… running"] * 4
+
+
+def test_a_process_that_is_silent_is_told_as_in_the_sidebar() -> None:
+    run = running(started=1.5, heartbeat=time.time() - STALLED - 1)
+    assert [RunView(run).look[name] for name in ("state", "session")] == [seen(run)["state"], 1.5] == ["stalled", 1.5]
+    (run.path / "stop").touch()
+    assert RunView(run).look["state"] == "stalled"
+    files.replace_json(run.path / "status.json", {**run.status, "heartbeat": time.time() - STALLED + 5})
+    assert RunView(run).look["state"] == "stopping"
 
 
 def test_a_lasting_phase_is_sent_rarely_and_what_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from kerasllm.run.writer import fail
 from kerasllm_widgets.log import LOG, last_words
 from kerasllm_widgets.worker import IDLE
 
-LIVING = (*LIVE, "starting")  # states of a run that goes on, or whose trainer was started here
+LIVING = (*LIVE, "stalled", "starting")  # states of a run that goes on, or whose trainer was started here
 Hear = Callable[[dict[str, Any]], None]
 Process = subprocess.Popen[str] | Fork
 

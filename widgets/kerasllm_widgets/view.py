@@ -18,6 +18,7 @@ from kerasllm.errors import InputError, in_one_line
 from kerasllm.evaluate import flat
 from kerasllm.run import Run, open_run
 from kerasllm.run.folder import ENDED
+from kerasllm.run.process import is_stalled
 from kerasllm.run.watch import Tail
 from kerasllm.session import check_replayable
 from kerasllm_widgets import cells, children, log
@@ -184,8 +185,11 @@ def _look(run: Run) -> dict[str, Any]:
         return {**look, "state": "stopping" if stopping else "starting"}
     if words := children.refusal(run, status):
         look["problem"] = words
-    if state in ("running", "stopping") and "started" in status:
-        look["session"] = status["started"]
+    if state in ("running", "stopping"):
+        if is_stalled(status):
+            look["state"] = "stalled"
+        if "started" in status:
+            look["session"] = status["started"]
     return {**look, **{name: status[name] for name in SHOWN if status.get(name) not in (None, "")}}
 
 

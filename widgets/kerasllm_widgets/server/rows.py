@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +12,13 @@ from typing import Any
 from kerasllm.errors import InputError, in_one_line
 from kerasllm.run import Run, files
 from kerasllm.run.folder import LIVE
+from kerasllm.run.process import is_stalled
 from kerasllm.run.watch import Tail
 from kerasllm_widgets.curve import Line, is_number
 from kerasllm_widgets.server import paths
 from kerasllm_widgets.server.queue import RESTING
 
 POINTS = 40  # of a sparkline
-STALLED = 10.0  # seconds without a heartbeat after which a living process is said to be stalled
 FILES = ("status.json", "history.jsonl", "scores.json", "notebook.ipynb", "stop")
 ODD = (InputError, ValueError, KeyError, TypeError, AttributeError)  # what strangers' files hold raises
 WORDS = ("phase", "message", "message_zh")  # of the status
@@ -48,9 +47,8 @@ def seen(run: Run) -> dict[str, Any]:
     written = files.changed(run.path / "status.json")
     status, state = run.status, run.state
     has_process = state in ("running", "stopping")
-    silent = time.time() - status.get("heartbeat", 0) > STALLED
     return {
-        "state": "stalled" if has_process and silent else state,
+        "state": "stalled" if has_process and is_stalled(status) else state,
         "written": None if has_process else written,
         **{name: str(status.get(name, "")) for name in WORDS},
         **{name: _number(status.get(name)) for name in NUMBERS},

@@ -4,7 +4,7 @@ import { say, said, phase, duration, tellLanguage } from "./words.js";
 import { chart } from "./chart.js";
 import { stopByServer } from "./server.js";
 
-const LIVE = ["queued", "starting", "running", "stopping"];
+const LIVE = ["queued", "starting", "running", "stopping", "stalled"];
 const RESUMABLE = ["stopped", "failed", "gone"];
 
 function render({ model, el }) {
