@@ -42,23 +42,42 @@ def predict(
     found = open_run(run, runs)
     if bool(rows) == bool(file):
         raise InputError("predict: give rows or --file, one of both", "predict：请给出行或 --file，二者之一")
-    left_out: dict[str, Any] = {}
+    odd: dict[str, Any] = {}
     with may_read():
         is_folder = bool(file) and Path(file).is_dir()
     if is_folder:
         answers, reasons = _predict_folder(found, Path(file))
         for path, reason in reasons.items():
             print(said(f"{path}: {reason}", f"{path}：{reason.zh}"), file=sys.stderr)
-        left_out = {"unreadable": [{"picture": path, "reason": str(reason)} for path, reason in reasons.items()]}
-    elif file:
-        from kerasllm.data.files import read
-
-        answers = found.predict(read(file).columns)
+        odd = {"unreadable": [{"picture": path, "reason": str(reason)} for path, reason in reasons.items()]}
     else:
-        answers = found.predict([_row(row) for row in rows])
+        given = _columns(file) if file else [_row(row) for row in rows]
+        answers = found.predict(given)
+        if notes := _unknown(found, given):
+            print(*notes, sep="\n", file=sys.stderr)
+            odd = {"notes": notes}
     for answer in answers:
         print(line(answer))
-    finish(json, {"rows": answers, **left_out})
+    finish(json, {"rows": answers, **odd})
+
+
+def _columns(file: str) -> dict[str, list[Any]]:
+    from kerasllm.data.files import read
+
+    return read(file).columns
+
+
+def _unknown(run: Run, rows: Any) -> list[str]:
+    """What a table's rows hold that training never saw, a line per column."""
+    from kerasllm import encoders
+    from kerasllm.data.notes import Notes
+    from kerasllm.data.table import note_unseen
+
+    encoder, _ = encoders.load(run.path)
+    notes = Notes()
+    if isinstance(encoder, encoders.TableEncoder):
+        note_unseen(encoder, encoder.rows(rows), notes)
+    return [said(line, notes.zh[line]) for line in notes.warnings]
 
 
 def _predict_folder(run: Run, folder: Path) -> tuple[list[dict[str, Any]], dict[str, UnreadableError]]:

@@ -76,7 +76,7 @@ def read_regression(
     check_32_bits(train.truth, f"{table.source}, column {target!r}")
     encoder = TableEncoder(columns)
     for name, held_out in others.items():
-        _note_unseen(encoder, held_out.features, notes, in_file(name))
+        note_unseen(encoder, held_out.features, notes, in_file(name))
     card = {
         **_card(table, report, keys),
         "target": {"name": target, **describe_numbers(truth)},
@@ -98,13 +98,14 @@ def labelled(source: Any, encoder: TableEncoder, target: str) -> Rows:
     notes = Notes()
     table, truth = _with_target(read(source), target, notes)
     columns = checked(strays_noted(table, encoder.columns, notes, ("", "")), encoder.columns)
-    _note_unseen(encoder, columns, notes)
+    note_unseen(encoder, columns, notes)
     return Rows(columns, truth, notes)
 
 
-def _note_unseen(
+def note_unseen(
     encoder: TableEncoder, columns: Mapping[str, Sequence[Any]], notes: Notes, where: tuple[str, str] = ("", "")
 ) -> None:
+    """Note the categories that training never saw."""
     for name, found in encoder.unseen(columns).items():
         english, chinese = (some(list(map(repr, found)), 5, language) for language in ("en", "zh"))
         notes.warn(

@@ -78,6 +78,19 @@ def test_evaluate_scores_new_rows(trained: dict[str, Run], call: Callable[..., A
 
 
 @slow
+@slow
+def test_predict_names_the_categories_that_training_never_saw(
+    trained: dict[str, Run], call: Callable[..., Answer]
+) -> None:
+    rows = ('{"area": 90, "orientation": "south"}', '{"area": 90, "orientation": "skyward"}')
+    known, answer = (call("predict", str(trained["houses"].path), *given, "--json") for given in (rows[:1], rows))
+    assert (known.err, "notes" in last_json(known.out)) == ("", False)
+    line = "column 'orientation': categories that the network does not know, and takes for one: 'skyward'"
+    assert answer.err == f"{line}\n"
+    assert last_json(answer.out)["notes"] == [line]
+    assert len(last_json(answer.out)["rows"]) == 2
+
+
 def test_runs_and_compare_show_the_scores(trained: dict[str, Run], call: Callable[..., Answer]) -> None:
     folder = str(trained["line"].path.parent)
     listed = last_json(call("runs", "--runs", folder, "--json").out)["runs"]
