@@ -23,6 +23,7 @@ FORMAT = 1
 ASKED: dict[str, Any] = {"format": int, "recipe": str, "parameters": dict, "created": (int, float)}
 # The numbers of status.json, where it has them.
 STATUS: dict[str, Any] = {"pid": int} | dict.fromkeys(("pid_started", "heartbeat", "started", "before"), (int, float))
+SHORT = 8  # characters of a SHA-256 that tell two files apart
 LIVE = ("queued", "running", "stopping")  # states of a run that goes on, or will
 ENDED = ("completed", "stopped", "failed")
 
@@ -300,8 +301,18 @@ def open_run(run: str | Path, folder: str | Path | None = None) -> Run:
 
 
 def differing(compared: Sequence[Run]) -> dict[str, list[Any]]:
-    """The recipe and the parameters that are not the same in all runs: a value per run."""
-    asked = [{"recipe": run.asked["recipe"], **run.asked["parameters"]} for run in compared]
-    names = dict.fromkeys(name for one in asked for name in one)
-    values = {name: [one.get(name) for one in asked] for name in names}
+    """The recipe and the parameters that are not the same in all runs, and files that changed: a value per run."""
+    found = _differing([{"recipe": run.asked["recipe"], **run.asked["parameters"]} for run in compared])
+    read = [run.sessions[0].get("data", {}) if run.sessions else {} for run in compared]
+    changed = {
+        f"{name} (SHA-256)": [digest[:SHORT] for digest in digests]
+        for name, digests in _differing(read).items()
+        if name not in found and None not in digests
+    }
+    return found | changed
+
+
+def _differing(compared: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    names = dict.fromkeys(name for one in compared for name in one)
+    values = {name: [one.get(name) for one in compared] for name in names}
     return {name: found for name, found in values.items() if any(one != found[0] for one in found)}

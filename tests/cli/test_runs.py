@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from kerasllm_widgets.compare import Compare
 
-from kerasllm.run import reserve
+from kerasllm.run import files, reserve
 from kerasllm.run.process import myself
 from tests.cli.commands import Answer, one_line
 from tests.cli.runs import a_run, write_status
@@ -109,6 +109,23 @@ def test_compare_shows_only_the_parameters_that_differ(call: Callable[..., Answe
     assert last_json(answer.out)["parameters"] == {"epochs": [3, 4]}
     rows = [line.split() for line in answer.out.splitlines()[:-1]]
     assert rows == [["one", "two"], ["state", "queued", "queued"], ["epochs", "3", "4"]]
+
+
+def test_compare_tells_that_a_file_has_changed_between_two_runs(call: Callable[..., Answer], tmp_path: Path) -> None:
+    (file := tmp_path / "flats.csv").write_text("area,rent\n" + "".join(f"{n},{n % 7}\n" for n in range(20)))
+    for name, epochs in (("one", 3), ("two", 3), ("three", 4)):
+        run = a_run(name, data=str(file), epochs=epochs)
+        files.append_line(run.path / "sessions.jsonl", {"data": run.recipe.fingerprints()})
+        if name == "one":
+            file.write_text(file.read_text() + "20,6\n")
+    told = last_json(call("compare", "one", "two", "--json").out)["parameters"]
+    assert list(told) == ["data (SHA-256)"]
+    before, after = told["data (SHA-256)"]
+    assert (len(before), len(after)) == (8, 8)
+    assert before != after
+    assert Compare("two", "three").parameters == {"epochs": [3, 4]}
+    a_run("waiting", data=str(file), epochs=3)  # it has read nothing yet
+    assert Compare("two", "waiting").parameters == {}
 
 
 def test_compare_takes_the_lists_and_dictionaries_of_a_notebook_of_ones_own(call: Callable[..., Answer]) -> None:
