@@ -187,6 +187,20 @@ def test_missing_cells_are_filled_and_unseen_categories_are_place_0() -> None:
     assert encoder.encode(encoder.rows([[1, "Atlantis", None]]))["categories"].tolist() == [[0]]
 
 
+@pytest.mark.parametrize(
+    ("text", "layout", "hours"),
+    [
+        ("1970-01-02T01:30:00.5Z", "ISO 8601", 25.5 + 0.5 / 3600),
+        ("1970-01-02 01:30:00+08:00", "ISO 8601", 17.5),
+        ("1970-01-02", "ISO 8601", 24),
+        ("01/02/1970 1:30", "%m/%d/%Y %H:%M", 25.5),
+        ("01/02/1970 11:30:00 PM", "%m/%d/%Y %I:%M:%S %p", 47.5),
+    ],
+)
+def test_a_moment_is_a_number_of_days(text: str, layout: str, hours: float) -> None:
+    assert day(text, layout) == pytest.approx(hours / 24, abs=1e-9)
+
+
 def test_a_date_may_be_a_date() -> None:
     encoder = table()
     moments = [pd.Timestamp("1970-01-03"), datetime.datetime(1970, 1, 3), "1970-01-03"]

@@ -82,6 +82,7 @@ def test_identifiers_are_dropped_and_dates_become_numbers_with_a_note() -> None:
     columns = {
         "id": range(40), "userID": range(40), "订单编号": range(40), "用户ID": range(40), "PAID": range(40),
         "当日": [f"2024年{day.month}月{day.day}日" for day in days], "at": days,
+        "stamp": [f"{day:%Y-%m-%d}T08:00:00.250+08:00" for day in days],
         "note": [f"n{row}" for row in range(40)],
         **table(),
     }  # fmt: skip
@@ -89,13 +90,14 @@ def test_identifiers_are_dropped_and_dates_become_numbers_with_a_note() -> None:
     found = kinds(data.card)
     dropped = ["id", "userID", "订单编号", "用户ID", "note"]
     assert [name for name, kind in found.items() if kind == "dropped"] == dropped
-    assert [name for name, kind in found.items() if kind == "date"] == ["当日", "at"]
+    assert [name for name, kind in found.items() if kind == "date"] == ["当日", "at", "stamp"]
     notes = {column["name"]: column["note"] for column in data.card["columns"]}
     assert notes["id"].startswith("an identifier: it only tells rows apart")
     assert notes["当日"] == "a date (%Y年%m月%d日), as days since 1970"
     numbers = data.encoder.encode(data.train.features)["numbers"]
     place = [column.name for column in data.encoder.numbers].index("当日")
     assert numbers[:2, place].tolist() == [19723, 19724]
+    assert notes["stamp"] == "a date (ISO 8601), as days since 1970"
 
 
 def test_missing_cells_are_filled_with_the_mean_of_training_and_are_a_category_of_their_own() -> None:

@@ -6,16 +6,20 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from kerasllm.errors import InputError, did_you_mean
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "<na>", "#n/a", "-", "缺失"}
+ISO = "ISO 8601"  # with a fraction of a second, or a time zone; what it is without them has a layout of its own
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# The month stands before the day where every row leaves both open.
 DATES = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M",
     "%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y%m%dT%H%M%S",
-    "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y",
+    "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M", "%d.%m.%Y %H:%M",
+    "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p", ISO,
 )  # fmt: skip
 
 
@@ -66,14 +70,21 @@ def written_number(cells: Iterable[Any]) -> str:
 
 
 def day(cell: Any, layout: str) -> float | None:
-    """A date as days since 1970-01-01, or None where it is no date and does not follow `layout`."""
+    """A date as days since 1970-01-01, or None where it is no date and does not follow `layout`.
+
+    Where a time zone is named, since that day began in Greenwich.
+    """
     if is_missing(cell):
         return None
     try:
-        moment = cell if isinstance(cell, datetime) else datetime.strptime(str(cell).strip(), layout)
+        moment = cell if isinstance(cell, datetime) else _moment(str(cell).strip(), layout)
     except ValueError:
         return None
-    return (moment.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds() / 86400
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH).total_seconds() / 86400
+
+
+def _moment(text: str, layout: str) -> datetime:
+    return datetime.fromisoformat(text) if layout == ISO else datetime.strptime(text, layout)
 
 
 WHOLE = re.compile(r"([-+]?\d+)\.0+", re.ASCII)  # as pandas writes whole numbers with gaps between them
